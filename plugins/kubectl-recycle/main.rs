@@ -1,0 +1,2 @@
+//! `kubectl recycle`.
+fn main() {}
