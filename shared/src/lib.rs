@@ -10,3 +10,4 @@
 //! | `cli` | what every binary looks like | all |
 
 pub mod facts;
+pub mod plan;
