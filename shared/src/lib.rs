@@ -9,5 +9,6 @@
 //! | `tell` | events, human lines, tables, JSON, cleaning of remote text | `facts`, `plan` |
 //! | `cli` | what every binary looks like | all |
 
+pub mod apply;
 pub mod facts;
 pub mod plan;

@@ -15,4 +15,5 @@ pub mod selector;
 pub mod service;
 pub mod version;
 pub mod wire;
+pub mod words;
 pub mod workload;
