@@ -1,1 +1,8 @@
-//! The lab.
+//! A real Kubernetes for tests and for the demo.
+//!
+//! The components are compiled from source once ([`components`]) and run as processes of this machine alone:
+//! nothing is installed, no image is pulled, and whatever dies leaves nothing running ([`process`]).
+
+pub mod components;
+pub mod process;
+mod talk;
