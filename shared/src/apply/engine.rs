@@ -262,7 +262,8 @@ impl Run<'_, '_> {
                     Expectation::Wait(what) => say(self.tell, running, now, &what, false),
                     Expectation::Moved(message) => {
                         let reason = "Moved".to_owned();
-                        running.stage = Stage::Over(Outcome::Failed { reason, message, changed: false });
+                        running.stage =
+                            Stage::Over(Outcome::Failed { reason, message, changed: false });
                     }
                 }
             }
@@ -305,7 +306,8 @@ impl Run<'_, '_> {
                     say(self.tell, running, now, &message, false);
                 }
                 Effect::Refused { reason, message } => {
-                    running.stage = Stage::Over(Outcome::Failed { reason, message, changed: false });
+                    running.stage =
+                        Stage::Over(Outcome::Failed { reason, message, changed: false });
                 }
             }
         }
