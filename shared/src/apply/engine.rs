@@ -138,13 +138,7 @@ pub fn apply(
     limits: Limits,
     tell: &mut dyn FnMut(Happening<'_>),
 ) -> Report {
-    let mut run = Run {
-        interpreter,
-        journal,
-        limits,
-        tell,
-        report: Report::default(),
-    };
+    let mut run = Run { interpreter, journal, limits, tell, report: Report::default() };
     let started = run.interpreter.elapsed();
     let mut stop: Option<String> = None;
     for phase in &plan.phases {
@@ -158,10 +152,7 @@ pub fn apply(
         if let Some(why) = &stop {
             for step in phase.waves.iter().flat_map(|w| &w.steps) {
                 let not_begun = || Outcome::NotBegun { why: why.clone() };
-                run.report
-                    .outcomes
-                    .entry(step.id.clone())
-                    .or_insert_with(not_begun);
+                run.report.outcomes.entry(step.id.clone()).or_insert_with(not_begun);
             }
         }
     }
@@ -195,17 +186,8 @@ impl<'a> WaveRun<'a> {
     fn begin(&mut self, now: Duration) -> &'a Step {
         let step = &self.wave.steps[self.next];
         self.next += 1;
-        let stage = Stage::ToDo {
-            not_before: now,
-            blocked: false,
-        };
-        self.running.push(Running {
-            step,
-            begun: now,
-            stage,
-            said: String::new(),
-            said_at: now,
-        });
+        let stage = Stage::ToDo { not_before: now, blocked: false };
+        self.running.push(Running { step, begun: now, stage, said: String::new(), said_at: now });
         step
     }
 }
@@ -213,12 +195,7 @@ impl<'a> WaveRun<'a> {
 impl Run<'_, '_> {
     /// Runs a phase; says why later phases must not begin, if they must not.
     fn phase(&mut self, phase: &Phase) -> Option<String> {
-        let begin = |wave| WaveRun {
-            wave,
-            next: 0,
-            running: Vec::new(),
-            failures: 0,
-        };
+        let begin = |wave| WaveRun { wave, next: 0, running: Vec::new(), failures: 0 };
         let mut waves: Vec<WaveRun<'_>> = phase.waves.iter().map(begin).collect();
         loop {
             if self.interpreter.interrupted() {
@@ -254,13 +231,9 @@ impl Run<'_, '_> {
             .collect();
         for wave in &waves {
             for step in &wave.wave.steps[wave.next..] {
-                let why = format!(
-                    "{} failed before it",
-                    words::count(wave.failures as usize, "step")
-                );
-                self.report
-                    .outcomes
-                    .insert(step.id.clone(), Outcome::NotBegun { why });
+                let why =
+                    format!("{} failed before it", words::count(wave.failures as usize, "step"));
+                self.report.outcomes.insert(step.id.clone(), Outcome::NotBegun { why });
             }
         }
         (!stopped.is_empty())
@@ -281,11 +254,7 @@ impl Run<'_, '_> {
                 }
                 // What holds already was done by somebody else, or by a run before this one.
                 if let Verified::Holds(proof) = self.interpreter.verify(running.step) {
-                    running.stage = Stage::Over(Outcome::Done {
-                        proof,
-                        millis: 0,
-                        changed: false,
-                    });
+                    running.stage = Stage::Over(Outcome::Done { proof, millis: 0, changed: false });
                     continue;
                 }
                 match self.interpreter.expect(running.step) {
@@ -293,11 +262,8 @@ impl Run<'_, '_> {
                     Expectation::Wait(what) => say(self.tell, running, now, &what, false),
                     Expectation::Moved(message) => {
                         let reason = "Moved".to_owned();
-                        running.stage = Stage::Over(Outcome::Failed {
-                            reason,
-                            message,
-                            changed: false,
-                        });
+                        running.stage =
+                            Stage::Over(Outcome::Failed { reason, message, changed: false });
                     }
                 }
             }
@@ -305,10 +271,7 @@ impl Run<'_, '_> {
         if due.is_empty() {
             return;
         }
-        let steps: Vec<&Step> = due
-            .iter()
-            .map(|(w, r)| waves[*w].running[*r].step)
-            .collect();
+        let steps: Vec<&Step> = due.iter().map(|(w, r)| waves[*w].running[*r].step).collect();
         let at = self.interpreter.now();
         let intents: Vec<Entry> = steps.iter().map(|s| Entry::intent(at, s)).collect();
         if let Err(error) = self.journal.append(&intents) {
@@ -317,9 +280,7 @@ impl Run<'_, '_> {
             for (w, r) in due.into_iter().rev() {
                 let lost = waves[w].running.remove(r);
                 let why = "the journal cannot be written".to_owned();
-                self.report
-                    .outcomes
-                    .insert(lost.step.id.clone(), Outcome::NotBegun { why });
+                self.report.outcomes.insert(lost.step.id.clone(), Outcome::NotBegun { why });
             }
             return;
         }
@@ -337,25 +298,16 @@ impl Run<'_, '_> {
                 }
                 Effect::Blocked { by, retry_after } => {
                     let not_before = now + retry_after.unwrap_or(self.limits.retry);
-                    running.stage = Stage::ToDo {
-                        not_before,
-                        blocked: true,
-                    };
+                    running.stage = Stage::ToDo { not_before, blocked: true };
                     say(self.tell, running, now, &by, true);
                 }
                 Effect::Unclear(message) => {
-                    running.stage = Stage::ToDo {
-                        not_before: now + PULSE,
-                        blocked: false,
-                    };
+                    running.stage = Stage::ToDo { not_before: now + PULSE, blocked: false };
                     say(self.tell, running, now, &message, false);
                 }
                 Effect::Refused { reason, message } => {
-                    running.stage = Stage::Over(Outcome::Failed {
-                        reason,
-                        message,
-                        changed: false,
-                    });
+                    running.stage =
+                        Stage::Over(Outcome::Failed { reason, message, changed: false });
                 }
             }
         }
@@ -397,18 +349,10 @@ impl Run<'_, '_> {
                 Verified::Holds(proof) => {
                     let millis = now.saturating_sub(running.begun).as_millis();
                     let millis = u64::try_from(millis).unwrap_or(u64::MAX);
-                    return Some(Outcome::Done {
-                        proof,
-                        millis,
-                        changed,
-                    });
+                    return Some(Outcome::Done { proof, millis, changed });
                 }
                 Verified::Never { reason, message } => {
-                    return Some(Outcome::Failed {
-                        reason,
-                        message,
-                        changed,
-                    });
+                    return Some(Outcome::Failed { reason, message, changed });
                 }
                 Verified::Waiting(what) => waiting_for = what,
             }
@@ -417,9 +361,7 @@ impl Run<'_, '_> {
             return Some(if changed {
                 Outcome::Unproven { waiting_for }
             } else {
-                Outcome::Blocked {
-                    by: std::mem::take(&mut running.said),
-                }
+                Outcome::Blocked { by: std::mem::take(&mut running.said) }
             });
         }
         if changed {
@@ -461,10 +403,7 @@ impl Run<'_, '_> {
             .iter()
             .flat_map(|w| &w.running)
             .filter_map(|r| match &r.stage {
-                Stage::ToDo {
-                    not_before,
-                    blocked: true,
-                } => Some(not_before.saturating_sub(now)),
+                Stage::ToDo { not_before, blocked: true } => Some(not_before.saturating_sub(now)),
                 Stage::ToDo { .. } | Stage::Made { .. } | Stage::Over(_) => None,
             })
             .fold(PULSE, Duration::min)
@@ -486,11 +425,7 @@ fn say(
     what.clone_into(&mut running.said);
     running.said_at = now;
     if blocked {
-        tell(Happening::Blocked(
-            running.step,
-            what,
-            now.saturating_sub(running.begun),
-        ));
+        tell(Happening::Blocked(running.step, what, now.saturating_sub(running.begun)));
     } else {
         tell(Happening::Waiting(running.step, what));
     }

@@ -34,11 +34,7 @@ pub struct Entry {
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(
-    tag = "kind",
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase"
-)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Event {
     /// A run begins.
     Run {
@@ -117,13 +113,7 @@ impl Entry {
 
     /// Before a change.
     pub fn intent(at: Timestamp, step: &Step) -> Self {
-        Self {
-            at,
-            event: Event::Intent {
-                step: step.id.clone(),
-                target: step.target.clone(),
-            },
-        }
+        Self { at, event: Event::Intent { step: step.id.clone(), target: step.target.clone() } }
     }
 
     /// After an attempt.
@@ -134,31 +124,18 @@ impl Entry {
             Effect::Refused { message, .. } => ("refused", message.clone()),
             Effect::Unclear(message) => ("unclear", message.clone()),
         };
-        let event = Event::Effect {
-            step: step.id.clone(),
-            effect: word.to_owned(),
-            message,
-        };
+        let event = Event::Effect { step: step.id.clone(), effect: word.to_owned(), message };
         Self { at, event }
     }
 
     /// When a step is over.
     pub fn outcome(at: Timestamp, step: &Step, outcome: &Outcome) -> Self {
-        Self {
-            at,
-            event: Event::Outcome {
-                step: step.id.clone(),
-                outcome: outcome.clone(),
-            },
-        }
+        Self { at, event: Event::Outcome { step: step.id.clone(), outcome: outcome.clone() } }
     }
 
     /// When the run is over.
     pub fn end(at: Timestamp, exit: u8) -> Self {
-        Self {
-            at,
-            event: Event::End { exit },
-        }
+        Self { at, event: Event::End { exit } }
     }
 }
 
@@ -181,10 +158,7 @@ impl Chain {
     pub fn lines(&mut self, entries: &[Entry]) -> io::Result<String> {
         let mut text = String::new();
         for entry in entries {
-            let line = Line {
-                previous: self.previous.clone(),
-                entry: entry.clone(),
-            };
+            let line = Line { previous: self.previous.clone(), entry: entry.clone() };
             let line = serde_json::to_string(&line).map_err(io::Error::other)?;
             self.previous = short_digest(&line);
             text.push_str(&line);
@@ -246,18 +220,9 @@ mod tests {
         let at = Timestamp::UNIX_EPOCH;
         let event = |exit| Event::End { exit };
         vec![
-            Entry {
-                at,
-                event: event(1),
-            },
-            Entry {
-                at,
-                event: event(2),
-            },
-            Entry {
-                at,
-                event: event(3),
-            },
+            Entry { at, event: event(1) },
+            Entry { at, event: event(2) },
+            Entry { at, event: event(3) },
         ]
     }
 
@@ -280,10 +245,7 @@ mod tests {
         let changed = text.replacen("\"exit\":2", "\"exit\":9", 1);
         let history = read(&changed);
         assert_eq!(history.entries.len(), 2);
-        assert_eq!(
-            history.damage.as_deref(),
-            Some("line 3 does not follow the line before it")
-        );
+        assert_eq!(history.damage.as_deref(), Some("line 3 does not follow the line before it"));
 
         let history = read(&format!("{{}}\n{text}"));
         assert!(

@@ -23,11 +23,7 @@ pub struct Proof {
 
 /// What became of a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    tag = "result",
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase"
-)]
+#[serde(tag = "result", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Outcome {
     /// It worked, and that was seen.
     Done {
@@ -106,10 +102,7 @@ pub struct Report {
 impl Report {
     /// How many steps are done.
     pub fn done(&self) -> usize {
-        self.outcomes
-            .values()
-            .filter(|o| matches!(o, Outcome::Done { .. }))
-            .count()
+        self.outcomes.values().filter(|o| matches!(o, Outcome::Done { .. })).count()
     }
 
     /// The outcome of a step; a step that nobody spoke of was not begun.

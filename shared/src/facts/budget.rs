@@ -32,10 +32,7 @@ impl Budget {
     /// Whether it counts this pod.
     pub fn protects(&self, pod: &Pod) -> bool {
         *self.namespace == *pod.namespace
-            && self
-                .selector
-                .as_ref()
-                .is_some_and(|s| s.matches(&pod.labels))
+            && self.selector.as_ref().is_some_and(|s| s.matches(&pod.labels))
     }
 
     /// It can never allow an eviction, however healthy its pods are.
@@ -52,15 +49,8 @@ impl Budget {
     ///
     /// `beta`: in `policy/v1beta1` an empty selector protects nothing, in `policy/v1` everything.
     pub fn read(wire: BudgetWire, beta: bool) -> Self {
-        let BudgetWire {
-            metadata,
-            spec,
-            status,
-        } = wire;
-        let selector = spec
-            .selector
-            .map(|s| s.selector())
-            .filter(|s| !(beta && s.is_empty()));
+        let BudgetWire { metadata, spec, status } = wire;
+        let selector = spec.selector.map(|s| s.selector()).filter(|s| !(beta && s.is_empty()));
         let rule = match (spec.min_available, spec.max_unavailable) {
             (Some(min), _) => format!("minAvailable: {}", plain(&min)),
             (None, Some(max)) => format!("maxUnavailable: {}", plain(&max)),
@@ -81,9 +71,7 @@ impl Budget {
 }
 
 fn plain(value: &serde_json::Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// A listed budget.
@@ -132,14 +120,8 @@ mod tests {
     #[test]
     fn deadlocks_are_known_beforehand() {
         for (status, never) in [
-            (
-                r#"{"desiredHealthy":2,"expectedPods":2,"currentHealthy":2}"#,
-                true,
-            ),
-            (
-                r#"{"desiredHealthy":1,"expectedPods":2,"currentHealthy":1}"#,
-                false,
-            ),
+            (r#"{"desiredHealthy":2,"expectedPods":2,"currentHealthy":2}"#, true),
+            (r#"{"desiredHealthy":1,"expectedPods":2,"currentHealthy":1}"#, false),
             (r#"{"desiredHealthy":0,"expectedPods":0}"#, false),
         ] {
             let json = format!(r#"{{"spec":{{"minAvailable":"100%"}},"status":{status}}}"#);
@@ -149,13 +131,7 @@ mod tests {
 
     #[test]
     fn the_rule_is_shown_as_written() {
-        assert_eq!(
-            &*budget(r#"{"spec":{"minAvailable":"50%"}}"#, false).rule,
-            "minAvailable: 50%"
-        );
-        assert_eq!(
-            &*budget(r#"{"spec":{"maxUnavailable":0}}"#, false).rule,
-            "maxUnavailable: 0"
-        );
+        assert_eq!(&*budget(r#"{"spec":{"minAvailable":"50%"}}"#, false).rule, "minAvailable: 50%");
+        assert_eq!(&*budget(r#"{"spec":{"maxUnavailable":0}}"#, false).rule, "maxUnavailable: 0");
     }
 }

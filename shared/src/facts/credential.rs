@@ -84,9 +84,7 @@ impl<'de> Deserialize<'de> for DigestedText {
                 f.write_str("text")
             }
             fn visit_str<E>(self, text: &str) -> Result<DigestedText, E> {
-                Ok(DigestedText(
-                    (!text.is_empty()).then(|| Digest::of(text.as_bytes())),
-                ))
+                Ok(DigestedText((!text.is_empty()).then(|| Digest::of(text.as_bytes()))))
             }
             fn visit_unit<E>(self) -> Result<DigestedText, E> {
                 Ok(DigestedText(None))
@@ -111,11 +109,7 @@ impl ContentWire {
     }
 
     fn written(&self) -> Option<Timestamp> {
-        self.metadata
-            .managed_fields
-            .iter()
-            .filter_map(|m| m.time)
-            .max()
+        self.metadata.managed_fields.iter().filter_map(|m| m.time).max()
     }
 
     /// As a token secret.
@@ -124,10 +118,7 @@ impl ContentWire {
             written: self.written(),
             token: self.digest("token"),
             ca: self.digest("ca.crt"),
-            created: self
-                .metadata
-                .creation_timestamp
-                .unwrap_or(Timestamp::UNIX_EPOCH),
+            created: self.metadata.creation_timestamp.unwrap_or(Timestamp::UNIX_EPOCH),
             namespace: self.metadata.namespace.into(),
             name: self.metadata.name.into(),
             uid: Uid(self.metadata.uid.into()),
@@ -139,10 +130,7 @@ impl ContentWire {
         RootCa {
             written: self.written(),
             ca: self.digest("ca.crt"),
-            created: self
-                .metadata
-                .creation_timestamp
-                .unwrap_or(Timestamp::UNIX_EPOCH),
+            created: self.metadata.creation_timestamp.unwrap_or(Timestamp::UNIX_EPOCH),
             namespace: self.metadata.namespace.into(),
             uid: Uid(self.metadata.uid.into()),
         }
@@ -161,16 +149,10 @@ mod tests {
                "data":{"token":"c2VjcmV0","ca.crt":"","namespace":null}}"#,
         )
         .expect("json");
-        assert!(
-            !format!("{wire:?}").contains("c2VjcmV0"),
-            "content must not survive reading"
-        );
+        assert!(!format!("{wire:?}").contains("c2VjcmV0"), "content must not survive reading");
         let secret = wire.token_secret();
         assert_eq!(secret.token, Some(Digest::of(b"c2VjcmV0")));
         assert_eq!(secret.ca, None);
-        assert_eq!(
-            secret.written,
-            Some("2026-01-01T00:00:05Z".parse().expect("time"))
-        );
+        assert_eq!(secret.written, Some("2026-01-01T00:00:05Z".parse().expect("time")));
     }
 }

@@ -16,14 +16,10 @@ pub fn parse_go(text: &str) -> Result<Duration, DurationError> {
     let mut rest = text;
     let mut total = 0.0_f64;
     while !rest.is_empty() {
-        let digits = rest
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .ok_or_else(fail)?;
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(fail)?;
         let number: f64 = rest[..digits].parse().map_err(|_| fail())?;
         rest = &rest[digits..];
-        let unit = rest
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .unwrap_or(rest.len());
+        let unit = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
         total += number * seconds_of(&rest[..unit]).ok_or_else(fail)?;
         rest = &rest[unit..];
     }
@@ -80,11 +76,7 @@ mod tests {
             ("500ms", 500),
             ("1m0.5s", 60_500),
         ] {
-            assert_eq!(
-                parse_go(text).expect(text),
-                Duration::from_millis(millis),
-                "{text}"
-            );
+            assert_eq!(parse_go(text).expect(text), Duration::from_millis(millis), "{text}");
         }
     }
 

@@ -98,18 +98,9 @@ mod tests {
 
     #[test]
     fn a_cluster_is_its_kube_system_uid() {
-        let one = ClusterIdentity {
-            uid: "a".into(),
-            server: "https://1".into(),
-        };
-        let same = ClusterIdentity {
-            uid: "a".into(),
-            server: "https://2".into(),
-        };
-        let other = ClusterIdentity {
-            uid: "b".into(),
-            server: "https://1".into(),
-        };
+        let one = ClusterIdentity { uid: "a".into(), server: "https://1".into() };
+        let same = ClusterIdentity { uid: "a".into(), server: "https://2".into() };
+        let other = ClusterIdentity { uid: "b".into(), server: "https://1".into() };
         assert!(one.is_same_cluster(&same));
         assert!(!one.is_same_cluster(&other));
     }

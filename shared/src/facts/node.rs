@@ -95,10 +95,8 @@ impl Node {
 
     /// Carries the label or the taint of a control plane, in any of its spellings.
     pub fn is_control_plane(&self) -> bool {
-        const KEYS: [&str; 2] = [
-            "node-role.kubernetes.io/control-plane",
-            "node-role.kubernetes.io/master",
-        ];
+        const KEYS: [&str; 2] =
+            ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
         KEYS.iter().any(|key| {
             self.labels.contains_key(*key) || self.taints.iter().any(|taint| taint.key == *key)
         })
@@ -115,29 +113,20 @@ impl Node {
         if !placement.node_selector.matches(&self.labels) {
             return Some(format!("the node lacks `{}`", placement.node_selector));
         }
-        if placement
-            .affinity
-            .as_ref()
-            .is_some_and(|a| !a.selects(self))
-        {
+        if placement.affinity.as_ref().is_some_and(|a| !a.selects(self)) {
             return Some("the node does not meet the template's node affinity".to_owned());
         }
         let intolerable = self
             .taints
             .iter()
             .find(|taint| taint.effect != "PreferNoSchedule" && !placement.tolerates(taint))?;
-        Some(format!(
-            "the node is tainted `{}:{}`",
-            intolerable.key, intolerable.effect
-        ))
+        Some(format!("the node is tainted `{}:{}`", intolerable.key, intolerable.effect))
     }
 }
 
 /// What the DaemonSet controller lets its pods tolerate, beside the template's own tolerations.
-const ADDED_NO_EXECUTE: [&str; 2] = [
-    "node.kubernetes.io/not-ready",
-    "node.kubernetes.io/unreachable",
-];
+const ADDED_NO_EXECUTE: [&str; 2] =
+    ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
 const ADDED_NO_SCHEDULE: [&str; 4] = [
     "node.kubernetes.io/disk-pressure",
     "node.kubernetes.io/memory-pressure",
@@ -192,10 +181,7 @@ impl NodeAffinity {
             !term.empty
                 && term.labels.matches(&node.labels)
                 && term.comparisons.iter().all(number)
-                && term
-                    .names
-                    .as_ref()
-                    .is_none_or(|names| names.iter().any(|n| **n == *node.name))
+                && term.names.as_ref().is_none_or(|names| names.iter().any(|n| **n == *node.name))
         })
     }
 }
@@ -219,16 +205,8 @@ impl<'de> Deserialize<'de> for NodeAffinity {
         let wire = Wire::deserialize(deserializer)?;
         let term = |term: TermWire| {
             let empty = term.match_expressions.is_empty() && term.match_fields.is_empty();
-            let mut result = NodeTerm {
-                empty,
-                ..NodeTerm::default()
-            };
-            for MatchExpression {
-                key,
-                operator,
-                values,
-            } in term.match_expressions
-            {
+            let mut result = NodeTerm { empty, ..NodeTerm::default() };
+            for MatchExpression { key, operator, values } in term.match_expressions {
                 let number = values.first().and_then(|v| v.parse().ok());
                 match (operator.as_str(), number) {
                     ("In", _) => result.labels.0.push(Requirement::In(key, values)),
@@ -236,34 +214,20 @@ impl<'de> Deserialize<'de> for NodeAffinity {
                     ("Exists", _) => result.labels.0.push(Requirement::Exists(key)),
                     ("DoesNotExist", _) => result.labels.0.push(Requirement::Absent(key)),
                     ("Gt", Some(than)) => {
-                        result.comparisons.push(Comparison {
-                            key,
-                            greater: true,
-                            than,
-                        });
+                        result.comparisons.push(Comparison { key, greater: true, than });
                     }
                     ("Lt", Some(than)) => {
-                        result.comparisons.push(Comparison {
-                            key,
-                            greater: false,
-                            than,
-                        });
+                        result.comparisons.push(Comparison { key, greater: false, than });
                     }
                     _ => result.empty = true,
                 }
             }
             // `metadata.name` is the only field that the API accepts here.
-            let names: Vec<String> = term
-                .match_fields
-                .into_iter()
-                .flat_map(|f| f.values)
-                .collect();
+            let names: Vec<String> = term.match_fields.into_iter().flat_map(|f| f.values).collect();
             result.names = (!names.is_empty()).then_some(names);
             result
         };
-        Ok(Self {
-            terms: wire.node_selector_terms.into_iter().map(term).collect(),
-        })
+        Ok(Self { terms: wire.node_selector_terms.into_iter().map(term).collect() })
     }
 }
 
@@ -327,16 +291,8 @@ mod tests {
         };
         for (node_json, placement_json, fits) in [
             (unreachable, "{}", false),
-            (
-                unreachable,
-                r#"{"tolerations":[{"operator":"Exists"}]}"#,
-                true,
-            ),
-            (
-                unreachable,
-                r#"{"tolerations":[{"operator":"Exists","effect":"NoExecute"}]}"#,
-                false,
-            ),
+            (unreachable, r#"{"tolerations":[{"operator":"Exists"}]}"#, true),
+            (unreachable, r#"{"tolerations":[{"operator":"Exists","effect":"NoExecute"}]}"#, false),
             (evicting, "{}", true),
             (cordoned, "{}", true),
             (no_network, "{}", false),
@@ -351,11 +307,7 @@ mod tests {
             (plain, &affinity("Lt", r#"["6"]"#), false),
         ] {
             let unfit = node(node_json).unfit_for(&placement(placement_json));
-            assert_eq!(
-                unfit.is_none(),
-                fits,
-                "{node_json} {placement_json}: {unfit:?}"
-            );
+            assert_eq!(unfit.is_none(), fits, "{node_json} {placement_json}: {unfit:?}");
         }
     }
 

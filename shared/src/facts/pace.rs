@@ -63,9 +63,7 @@ impl Serialize for Pace {
 
 impl<'de> Deserialize<'de> for Pace {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -84,11 +82,7 @@ mod tests {
             ("34%", 3, 1),
             ("100%", 3, 3),
         ] {
-            assert_eq!(
-                text.parse::<Pace>().expect(text).of(total),
-                expected,
-                "{text} of {total}"
-            );
+            assert_eq!(text.parse::<Pace>().expect(text).of(total), expected, "{text} of {total}");
         }
     }
 

@@ -86,9 +86,7 @@ pub struct PodShape {
 impl PodShape {
     /// Whether the projected root CA of the namespace is mounted.
     pub fn mounts_root_ca(&self) -> bool {
-        self.config_maps
-            .iter()
-            .any(|name| &**name == "kube-root-ca.crt")
+        self.config_maps.iter().any(|name| &**name == "kube-root-ca.crt")
     }
 }
 

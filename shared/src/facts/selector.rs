@@ -25,12 +25,12 @@ pub enum Requirement {
 impl Requirement {
     fn matches(&self, labels: &Labels) -> bool {
         match self {
-            Self::In(key, values) => labels
-                .get(key.as_str())
-                .is_some_and(|v| values.iter().any(|w| **w == **v)),
-            Self::NotIn(key, values) => labels
-                .get(key.as_str())
-                .is_none_or(|v| values.iter().all(|w| **w != **v)),
+            Self::In(key, values) => {
+                labels.get(key.as_str()).is_some_and(|v| values.iter().any(|w| **w == **v))
+            }
+            Self::NotIn(key, values) => {
+                labels.get(key.as_str()).is_none_or(|v| values.iter().all(|w| **w != **v))
+            }
             Self::Exists(key) => labels.contains_key(key.as_str()),
             Self::Absent(key) => !labels.contains_key(key.as_str()),
         }
@@ -129,37 +129,22 @@ fn parse_condition(part: &str) -> Result<Requirement, SelectorError> {
     }
     if let Some((key, value)) = part.split_once("!=") {
         let value = value_of(value.trim()).map_err(fail)?;
-        return Ok(Requirement::NotIn(
-            key_of(key.trim()).map_err(fail)?,
-            vec![value],
-        ));
+        return Ok(Requirement::NotIn(key_of(key.trim()).map_err(fail)?, vec![value]));
     }
     if let Some((key, value)) = part.split_once('=') {
         let value = value.strip_prefix('=').unwrap_or(value);
         let value = value_of(value.trim()).map_err(fail)?;
-        return Ok(Requirement::In(
-            key_of(key.trim()).map_err(fail)?,
-            vec![value],
-        ));
+        return Ok(Requirement::In(key_of(key.trim()).map_err(fail)?, vec![value]));
     }
     let Some((key, _)) = part.split_once(|c: char| c.is_whitespace() || c == '(') else {
         return Ok(Requirement::Exists(key_of(part).map_err(fail)?));
     };
     let rest = &part[key.len()..];
     let key = key_of(key).map_err(fail)?;
-    let (word, list) = rest
-        .trim()
-        .split_once('(')
-        .ok_or_else(|| fail("no list of values"))?;
-    let list = list
-        .trim_end()
-        .strip_suffix(')')
-        .ok_or_else(|| fail("no closing parenthesis"))?;
-    let values = list
-        .split(',')
-        .map(|v| value_of(v.trim()))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(fail)?;
+    let (word, list) = rest.trim().split_once('(').ok_or_else(|| fail("no list of values"))?;
+    let list = list.trim_end().strip_suffix(')').ok_or_else(|| fail("no closing parenthesis"))?;
+    let values =
+        list.split(',').map(|v| value_of(v.trim())).collect::<Result<Vec<_>, _>>().map_err(fail)?;
     match word.trim() {
         "in" => Ok(Requirement::In(key, values)),
         "notin" => Ok(Requirement::NotIn(key, values)),
@@ -210,10 +195,7 @@ mod tests {
     use super::*;
 
     fn labels(pairs: &[(&str, &str)]) -> Labels {
-        pairs
-            .iter()
-            .map(|(k, v)| ((*k).into(), (*v).into()))
-            .collect()
+        pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect()
     }
 
     #[test]
@@ -238,42 +220,22 @@ mod tests {
             ("k8s-app=kube-dns,tier in (,x),!absent", true),
             ("k8s-app=kube-dns,absent", false),
         ] {
-            assert_eq!(
-                Selector::parse(text).expect(text).matches(&dns),
-                expected,
-                "{text}"
-            );
+            assert_eq!(Selector::parse(text).expect(text).matches(&dns), expected, "{text}");
         }
     }
 
     #[test]
     fn refuses_what_is_no_condition() {
-        for text in [
-            "=x",
-            "a in x",
-            "a in (x",
-            "a like (x)",
-            "a=b c",
-            "-a",
-            "a b",
-            "a=x/y",
-            "!",
-        ] {
+        for text in ["=x", "a in x", "a in (x", "a like (x)", "a=b c", "-a", "a b", "a=x/y", "!"] {
             assert!(Selector::parse(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn prints_what_it_reads() {
-        for text in [
-            "a=b",
-            "a in (x,y)",
-            "a!=b",
-            "a notin (x,y)",
-            "a",
-            "!a",
-            "a=b,!c,p.io/d in (x,y)",
-        ] {
+        for text in
+            ["a=b", "a in (x,y)", "a!=b", "a notin (x,y)", "a", "!a", "a=b,!c,p.io/d in (x,y)"]
+        {
             assert_eq!(Selector::parse(text).expect(text).to_string(), text);
         }
     }

@@ -82,10 +82,7 @@ mod tests {
             )
             .expect("json"),
         );
-        assert_eq!(
-            service.selector.expect("selector").to_string(),
-            "k8s-app=kube-dns"
-        );
+        assert_eq!(service.selector.expect("selector").to_string(), "k8s-app=kube-dns");
         let endpoints: EndpointsWire = serde_json::from_str(
             r#"{"subsets":[{"addresses":[{"ip":"1"},{"ip":"2"}],"notReadyAddresses":[{"ip":"3"}]},{"addresses":null}]}"#,
         )

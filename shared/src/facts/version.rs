@@ -30,9 +30,7 @@ impl VersionInfo {
     /// The version, from the numbers or, where they are empty, from `gitVersion`.
     pub fn version(&self) -> Option<ServerVersion> {
         let digits = |text: &str| -> Option<u32> {
-            let end = text
-                .find(|c: char| !c.is_ascii_digit())
-                .unwrap_or(text.len());
+            let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
             text[..end].parse().ok()
         };
         let (git_major, git_minor) = self
@@ -52,10 +50,7 @@ impl ServerVersion {
     ///
     /// 1.10 and 1.11 ignore the unknown field: the "dry" delete would be real. It is on by default from 1.13.
     pub fn obeys_dry_run(self) -> bool {
-        self >= Self {
-            major: 1,
-            minor: 13,
-        }
+        self >= Self { major: 1, minor: 13 }
     }
 }
 
@@ -79,11 +74,8 @@ mod tests {
             ("", "", "", None),
             ("1", "", "garbage", None),
         ] {
-            let info = VersionInfo {
-                major: major.into(),
-                minor: minor.into(),
-                git_version: git.into(),
-            };
+            let info =
+                VersionInfo { major: major.into(), minor: minor.into(), git_version: git.into() };
             let version = info.version().map(|v| (v.major, v.minor));
             assert_eq!(version, expected, "{major} {minor} {git}");
         }
@@ -91,19 +83,7 @@ mod tests {
 
     #[test]
     fn dry_run_below_1_13_would_act() {
-        assert!(
-            !ServerVersion {
-                major: 1,
-                minor: 11
-            }
-            .obeys_dry_run()
-        );
-        assert!(
-            ServerVersion {
-                major: 1,
-                minor: 13
-            }
-            .obeys_dry_run()
-        );
+        assert!(!ServerVersion { major: 1, minor: 11 }.obeys_dry_run());
+        assert!(ServerVersion { major: 1, minor: 13 }.obeys_dry_run());
     }
 }

@@ -100,19 +100,12 @@ pub struct OwnerReference {
 impl Meta {
     /// The controller, if there is one.
     pub fn controller(&self) -> Option<Owner> {
-        self.owner_references
-            .iter()
-            .find(|o| o.controller)
-            .map(|o| Owner {
-                group: o
-                    .api_version
-                    .split_once('/')
-                    .map_or("", |(group, _)| group)
-                    .into(),
-                kind: o.kind.as_str().into(),
-                name: o.name.as_str().into(),
-                uid: o.uid.as_str().into(),
-            })
+        self.owner_references.iter().find(|o| o.controller).map(|o| Owner {
+            group: o.api_version.split_once('/').map_or("", |(group, _)| group).into(),
+            kind: o.kind.as_str().into(),
+            name: o.name.as_str().into(),
+            uid: o.uid.as_str().into(),
+        })
     }
 }
 
@@ -211,10 +204,7 @@ struct Driver {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-#[expect(
-    clippy::struct_field_names,
-    reason = "the fields are Kubernetes' own names"
-)]
+#[expect(clippy::struct_field_names, reason = "the fields are Kubernetes' own names")]
 struct Volume {
     secret: Option<SecretVolume>,
     config_map: Option<NameRef>,
@@ -362,11 +352,7 @@ impl LabelSelector {
     pub fn selector(&self) -> Selector {
         let mut selector = Selector::from_pairs(&self.match_labels);
         for expression in &self.match_expressions {
-            let MatchExpression {
-                key,
-                operator,
-                values,
-            } = expression.clone();
+            let MatchExpression { key, operator, values } = expression.clone();
             selector.0.push(match operator.as_str() {
                 "In" => Requirement::In(key, values),
                 "NotIn" => Requirement::NotIn(key, values),
@@ -399,19 +385,12 @@ const HOPELESS: [&str; 8] = [
 ];
 
 pub(super) fn pod_facts(pod: Pod, interner: &mut Interner) -> Option<PodFacts> {
-    let Pod {
-        metadata,
-        spec,
-        status,
-    } = pod;
+    let Pod { metadata, spec, status } = pod;
     if metadata.name.is_empty() || metadata.uid.is_empty() {
         return None;
     }
-    let owner = Meta {
-        owner_references: metadata.owner_references,
-        ..Meta::default()
-    }
-    .controller();
+    let owner =
+        Meta { owner_references: metadata.owner_references, ..Meta::default() }.controller();
     let ready = |c: &&Condition| c.kind == "Ready" && c.status == "True";
     let created = metadata.creation_timestamp.unwrap_or(Timestamp::UNIX_EPOCH);
     Some(PodFacts {
@@ -447,11 +426,8 @@ pub(super) fn pod_facts(pod: Pod, interner: &mut Interner) -> Option<PodFacts> {
 }
 
 fn trouble(status: &PodStatus) -> Option<Trouble> {
-    let waiting = status
-        .init_container_statuses
-        .iter()
-        .chain(&status.container_statuses)
-        .find_map(|c| {
+    let waiting =
+        status.init_container_statuses.iter().chain(&status.container_statuses).find_map(|c| {
             let waiting = c.state.waiting.as_ref()?;
             HOPELESS.contains(&&*waiting.reason).then(|| Trouble {
                 reason: waiting.reason.clone(),
@@ -485,11 +461,7 @@ struct References {
 impl References {
     fn secret(&mut self, name: Box<str>, used_as: SecretUse, optional: bool) {
         if !name.is_empty() {
-            self.secrets.push(SecretRef {
-                name,
-                used_as,
-                optional,
-            });
+            self.secrets.push(SecretRef { name, used_as, optional });
         }
     }
 
@@ -504,19 +476,13 @@ impl References {
     }
 
     fn container(&mut self, Container { env, env_from }: Container) {
-        for ValueFrom {
-            secret_key_ref,
-            config_map_key_ref,
-        } in env.into_iter().filter_map(|e| e.value_from)
+        for ValueFrom { secret_key_ref, config_map_key_ref } in
+            env.into_iter().filter_map(|e| e.value_from)
         {
             self.named(secret_key_ref, SecretUse::Environment);
             self.config_map(config_map_key_ref);
         }
-        for EnvFrom {
-            secret_ref,
-            config_map_ref,
-        } in env_from
-        {
+        for EnvFrom { secret_ref, config_map_ref } in env_from {
             self.named(secret_ref, SecretUse::Environment);
             self.config_map(config_map_ref);
         }
@@ -537,45 +503,23 @@ impl References {
             storageos,
             csi,
         } = volume;
-        if let Some(SecretVolume {
-            secret_name,
-            optional,
-        }) = secret
-        {
+        if let Some(SecretVolume { secret_name, optional }) = secret {
             self.secret(secret_name, SecretUse::Volume, optional);
         }
         self.config_map(config_map);
-        for ProjectedSource {
-            secret,
-            config_map,
-            service_account_token,
-        } in projected.unwrap_or_default().sources
+        for ProjectedSource { secret, config_map, service_account_token } in
+            projected.unwrap_or_default().sources
         {
             self.named(secret, SecretUse::Projected);
             self.config_map(config_map);
             self.bound_token |= service_account_token.is_some();
         }
-        let drivers = [
-            azure_file,
-            cephfs,
-            cinder,
-            flex_volume,
-            rbd,
-            scale_io,
-            iscsi,
-            storageos,
-            csi,
-        ];
-        for Driver {
-            secret_ref,
-            secret_name,
-            node_publish_secret_ref,
-        } in drivers.into_iter().flatten()
+        let drivers =
+            [azure_file, cephfs, cinder, flex_volume, rbd, scale_io, iscsi, storageos, csi];
+        for Driver { secret_ref, secret_name, node_publish_secret_ref } in
+            drivers.into_iter().flatten()
         {
-            let named = secret_ref
-                .into_iter()
-                .chain(node_publish_secret_ref)
-                .map(|r| r.name);
+            let named = secret_ref.into_iter().chain(node_publish_secret_ref).map(|r| r.name);
             for name in named.chain(secret_name) {
                 self.secret(name, SecretUse::Driver, false);
             }
@@ -589,27 +533,17 @@ fn shape(spec: PodSpec) -> PodShape {
         references.secret(pull.name, SecretUse::Pull, true);
     }
     let containers = spec.init_containers.into_iter().chain(spec.containers);
-    containers
-        .chain(spec.ephemeral_containers)
-        .for_each(|c| references.container(c));
+    containers.chain(spec.ephemeral_containers).for_each(|c| references.container(c));
     spec.volumes.into_iter().for_each(|v| references.volume(v));
 
-    let References {
-        mut secrets,
-        mut config_maps,
-        bound_token,
-    } = references;
+    let References { mut secrets, mut config_maps, bound_token } = references;
     secrets.sort_by(|a, b| (&a.name, a.used_as).cmp(&(&b.name, b.used_as)));
     secrets.dedup();
     config_maps.sort();
     config_maps.dedup();
     let account = spec.service_account_name;
     PodShape {
-        service_account: if account.is_empty() {
-            "default".into()
-        } else {
-            account.into()
-        },
+        service_account: if account.is_empty() { "default".into() } else { account.into() },
         host_network: spec.host_network,
         grace_seconds: spec.termination_grace_period_seconds.unwrap_or(30),
         bound_token,
@@ -668,14 +602,7 @@ mod tests {
                 "vol"
             ]
         );
-        assert!(
-            pod.shape
-                .secrets
-                .iter()
-                .find(|s| &*s.name == "env-from")
-                .expect("seen")
-                .optional
-        );
+        assert!(pod.shape.secrets.iter().find(|s| &*s.name == "env-from").expect("seen").optional);
         assert!(pod.shape.bound_token && pod.shape.mounts_root_ca());
         assert_eq!(pod.shape.config_maps.len(), 3);
         assert_eq!(&*pod.shape.service_account, "default");
@@ -695,23 +622,15 @@ mod tests {
         );
         assert!(pod.mirror && pod.is_ready());
         let owner = pod.owner.expect("controller");
-        assert_eq!(
-            (&*owner.group, &*owner.kind, &*owner.name),
-            ("apps", "DaemonSet", "ds")
-        );
-        assert_eq!(
-            pod.oldest_start,
-            Some("2026-01-01T00:00:05Z".parse().expect("time"))
-        );
+        assert_eq!((&*owner.group, &*owner.kind, &*owner.name), ("apps", "DaemonSet", "ds"));
+        assert_eq!(pod.oldest_start, Some("2026-01-01T00:00:05Z".parse().expect("time")));
     }
 
     #[test]
     fn hopeless_waiting_is_told_apart() {
-        for (reason, hopeless) in [
-            ("CrashLoopBackOff", true),
-            ("ImagePullBackOff", true),
-            ("ContainerCreating", false),
-        ] {
+        for (reason, hopeless) in
+            [("CrashLoopBackOff", true), ("ImagePullBackOff", true), ("ContainerCreating", false)]
+        {
             let json = format!(
                 r#"{{"metadata":{{"name":"p","uid":"u"}},"status":{{"containerStatuses":[
                    {{"name":"c","restartCount":4,"state":{{"waiting":{{"reason":"{reason}","message":"m"}}}}}}]}}}}"#

@@ -2,9 +2,5 @@
 
 /// `1 pod`, `2 pods`.
 pub fn count(number: usize, noun: &str) -> String {
-    if number == 1 {
-        format!("{number} {noun}")
-    } else {
-        format!("{number} {noun}s")
-    }
+    if number == 1 { format!("{number} {noun}") } else { format!("{number} {noun}s") }
 }

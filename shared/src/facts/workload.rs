@@ -70,9 +70,7 @@ impl WorkloadKind {
 
     /// The kind of an owner reference; `None` for controllers that are not Kubernetes' own.
     pub fn of(owner: &Owner) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|k| k.as_str() == &*owner.kind && k.group() == &*owner.group)
+        Self::ALL.into_iter().find(|k| k.as_str() == &*owner.kind && k.group() == &*owner.group)
     }
 
     /// The kind that a person types: `ds`, `daemonset`, `daemonsets`, `daemonset.apps`.
@@ -165,17 +163,10 @@ impl Workload {
 
     /// What is read of a listed object.
     pub fn read(kind: WorkloadKind, wire: WorkloadWire) -> Self {
-        let WorkloadWire {
-            metadata,
-            spec,
-            status,
-        } = wire;
+        let WorkloadWire { metadata, spec, status } = wire;
         let daemon = kind == WorkloadKind::DaemonSet;
-        let strategy = match (
-            kind,
-            spec.strategy.kind.as_str(),
-            spec.update_strategy.kind.as_str(),
-        ) {
+        let strategy = match (kind, spec.strategy.kind.as_str(), spec.update_strategy.kind.as_str())
+        {
             (WorkloadKind::Deployment, "Recreate", _) => UpdateStrategy::Recreate,
             (WorkloadKind::Deployment, ..) => UpdateStrategy::RollingUpdate,
             (WorkloadKind::DaemonSet | WorkloadKind::StatefulSet, _, "OnDelete") => {
@@ -203,21 +194,9 @@ impl Workload {
             } else {
                 spec.replicas.or(spec.parallelism).unwrap_or(1)
             },
-            ready: if daemon {
-                status.number_ready
-            } else {
-                status.ready_replicas
-            },
-            updated: if daemon {
-                status.updated_number_scheduled
-            } else {
-                status.updated_replicas
-            },
-            available: if daemon {
-                status.number_available
-            } else {
-                status.available_replicas
-            },
+            ready: if daemon { status.number_ready } else { status.ready_replicas },
+            updated: if daemon { status.updated_number_scheduled } else { status.updated_replicas },
+            available: if daemon { status.number_available } else { status.available_replicas },
             min_ready_seconds: spec.min_ready_seconds,
             generation: metadata.generation,
             observed_generation: status.observed_generation,
@@ -226,11 +205,7 @@ impl Workload {
             ordered,
             deleting: metadata.deletion_timestamp.is_some(),
             selector: spec.selector.selector(kind),
-            placement: if daemon {
-                spec.template.spec.placement()
-            } else {
-                Placement::default()
-            },
+            placement: if daemon { spec.template.spec.placement() } else { Placement::default() },
             progress_deadline_exceeded,
         }
     }
@@ -290,9 +265,7 @@ impl AnySelector {
                     .flatten()
                     .map(|(k, v)| (k, v.as_str().unwrap_or(""))),
             ),
-            _ => LabelSelector::deserialize(&self.0)
-                .unwrap_or_default()
-                .selector(),
+            _ => LabelSelector::deserialize(&self.0).unwrap_or_default().selector(),
         }
     }
 }

@@ -41,10 +41,7 @@ pub struct Plan {
 impl Plan {
     /// Every step, in order.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
-        self.phases
-            .iter()
-            .flat_map(|p| &p.waves)
-            .flat_map(|w| &w.steps)
+        self.phases.iter().flat_map(|p| &p.waves).flat_map(|w| &w.steps)
     }
 
     /// Whether nothing is left to do.

@@ -86,10 +86,7 @@ impl fmt::Display for Stale {
         match self {
             Self::MissingSecret(name) => write!(f, "its token secret `{name}` no longer exists"),
             Self::SecretWritten(name, at) => {
-                write!(
-                    f,
-                    "token secret `{name}` was written at {at}, after the pod started"
-                )
+                write!(f, "token secret `{name}` was written at {at}, after the pod started")
             }
             Self::SecretChanged(name, at) => {
                 write!(f, "token secret `{name}` has changed since {at}")
@@ -124,19 +121,13 @@ impl fmt::Display for Fresh {
 /// Judges one pod.
 pub fn judge(pod: &Pod, credentials: &Credentials) -> Evidence {
     let in_namespace = |name: &str| (Box::from(&*pod.namespace), Box::from(name));
-    let named = || {
-        pod.shape
-            .secrets
-            .iter()
-            .filter(|s| s.used_as != SecretUse::Pull)
-    };
+    let named = || pod.shape.secrets.iter().filter(|s| s.used_as != SecretUse::Pull);
 
     if let Some(gone) = named().find(|s| credentials.missing.contains(&in_namespace(&s.name))) {
         return Evidence::Stale(Stale::MissingSecret(gone.name.clone()));
     }
-    let tokens: Vec<&TokenSecret> = named()
-        .filter_map(|s| credentials.tokens.get(&in_namespace(&s.name)))
-        .collect();
+    let tokens: Vec<&TokenSecret> =
+        named().filter_map(|s| credentials.tokens.get(&in_namespace(&s.name))).collect();
     if tokens.is_empty() && !pod.shape.bound_token && !pod.shape.mounts_root_ca() {
         return Evidence::Fresh(Fresh::NoCredential);
     }
@@ -144,10 +135,7 @@ pub fn judge(pod: &Pod, credentials: &Credentials) -> Evidence {
     if let Some(stale) = stale.or_else(|| stale_root_ca(pod, credentials)) {
         return Evidence::Stale(stale);
     }
-    if let Some(since) = credentials
-        .since
-        .filter(|since| started_before(pod, *since))
-    {
+    if let Some(since) = credentials.since.filter(|since| started_before(pod, *since)) {
         return Evidence::Stale(Stale::Since(since));
     }
     match credentials.controller_manager_started {
@@ -160,16 +148,12 @@ pub fn judge(pod: &Pod, credentials: &Credentials) -> Evidence {
 }
 
 fn stale_token(pod: &Pod, secret: &TokenSecret, credentials: &Credentials) -> Option<Stale> {
-    let key = CredentialKey::Token {
-        namespace: secret.namespace.clone(),
-        name: secret.name.clone(),
-    };
+    let key =
+        CredentialKey::Token { namespace: secret.namespace.clone(), name: secret.name.clone() };
     if let Some(seen) = changed_since(&key, secret.token, pod, credentials) {
         return Some(Stale::SecretChanged(secret.name.clone(), seen));
     }
-    let written = secret
-        .written
-        .map_or(secret.created, |w| w.max(secret.created));
+    let written = secret.written.map_or(secret.created, |w| w.max(secret.created));
     started_before(pod, written).then(|| Stale::SecretWritten(secret.name.clone(), written))
 }
 
@@ -178,15 +162,11 @@ fn stale_root_ca(pod: &Pod, credentials: &Credentials) -> Option<Stale> {
         return None;
     }
     let root_ca = credentials.root_cas.get(&*pod.namespace)?;
-    let key = CredentialKey::RootCa {
-        namespace: root_ca.namespace.clone(),
-    };
+    let key = CredentialKey::RootCa { namespace: root_ca.namespace.clone() };
     if let Some(seen) = changed_since(&key, root_ca.ca, pod, credentials) {
         return Some(Stale::RootCaChanged(seen));
     }
-    let written = root_ca
-        .written
-        .map_or(root_ca.created, |w| w.max(root_ca.created));
+    let written = root_ca.written.map_or(root_ca.created, |w| w.max(root_ca.created));
     started_before(pod, written).then_some(Stale::RootCaWritten(written))
 }
 
@@ -209,9 +189,7 @@ fn started_before(pod: &Pod, change: Timestamp) -> bool {
     if pod.created >= change {
         return false;
     }
-    let safe = change
-        .checked_add(PROPAGATION + CLOCK_SKEW)
-        .unwrap_or(Timestamp::MAX);
+    let safe = change.checked_add(PROPAGATION + CLOCK_SKEW).unwrap_or(Timestamp::MAX);
     pod.oldest_start.is_none_or(|start| start < safe)
 }
 
@@ -234,11 +212,8 @@ mod tests {
                 "status":{{"phase":"Running","containerStatuses":[{{"name":"c","restartCount":0,
                   "state":{{"running":{{"startedAt":"2026-01-01T{started}Z"}}}}}}]}}}}"#
         );
-        Pod::read(
-            serde_json::from_str(&json).expect("json"),
-            &mut Interner::default(),
-        )
-        .expect("pod")
+        Pod::read(serde_json::from_str(&json).expect("json"), &mut Interner::default())
+            .expect("pod")
     }
 
     const PROJECTED: &str = r#"[{"projected":{"sources":[{"serviceAccountToken":{"path":"token"}},{"configMap":{"name":"kube-root-ca.crt"}}]}}]"#;
@@ -280,30 +255,9 @@ mod tests {
     fn by_the_servers_dates() {
         let changed = || root_ca("12:00:00", "new");
         for (what, volumes, created, started, credentials, stale) in [
-            (
-                "older than the change",
-                PROJECTED,
-                "11:00:00",
-                "11:00:05",
-                changed(),
-                true,
-            ),
-            (
-                "made after the change",
-                PROJECTED,
-                "12:00:01",
-                "12:00:02",
-                changed(),
-                false,
-            ),
-            (
-                "restarted long after",
-                PROJECTED,
-                "11:00:00",
-                "12:03:01",
-                changed(),
-                false,
-            ),
+            ("older than the change", PROJECTED, "11:00:00", "11:00:05", changed(), true),
+            ("made after the change", PROJECTED, "12:00:01", "12:00:02", changed(), false),
+            ("restarted long after", PROJECTED, "11:00:00", "12:03:01", changed(), false),
             (
                 "restarted while files may be old",
                 PROJECTED,
@@ -320,14 +274,7 @@ mod tests {
                 changed(),
                 true,
             ),
-            (
-                "no credential",
-                r#"[{"emptyDir":{}}]"#,
-                "11:00:00",
-                "11:00:05",
-                changed(),
-                false,
-            ),
+            ("no credential", r#"[{"emptyDir":{}}]"#, "11:00:00", "11:00:05", changed(), false),
             (
                 "secret made again under the same name",
                 SECRET,
@@ -346,11 +293,7 @@ mod tests {
             ),
         ] {
             let evidence = judge(&pod(volumes, created, started), &credentials);
-            assert_eq!(
-                matches!(evidence, Evidence::Stale(_)),
-                stale,
-                "{what}: {evidence:?}"
-            );
+            assert_eq!(matches!(evidence, Evidence::Stale(_)), stale, "{what}: {evidence:?}");
         }
     }
 
@@ -358,56 +301,34 @@ mod tests {
     fn a_missing_token_secret_is_certain() {
         let mut credentials = token("10:00:00", "t");
         credentials.tokens.clear();
-        credentials
-            .missing
-            .insert(("ns".into(), "default-token-abcde".into()));
+        credentials.missing.insert(("ns".into(), "default-token-abcde".into()));
         let evidence = judge(&pod(SECRET, "11:00:00", "11:00:05"), &credentials);
-        assert_eq!(
-            evidence,
-            Evidence::Stale(Stale::MissingSecret("default-token-abcde".into()))
-        );
+        assert_eq!(evidence, Evidence::Stale(Stale::MissingSecret("default-token-abcde".into())));
     }
 
     #[test]
     fn a_missing_pull_secret_is_nobodys_credential() {
         let mut credentials = Credentials::default();
-        credentials
-            .missing
-            .insert(("ns".into(), "default-token-abcde".into()));
+        credentials.missing.insert(("ns".into(), "default-token-abcde".into()));
         let json = r#"{"metadata":{"namespace":"ns","name":"p","uid":"u"},"spec":{"imagePullSecrets":[{"name":"default-token-abcde"}]}}"#;
-        let pod = Pod::read(
-            serde_json::from_str(json).expect("json"),
-            &mut Interner::default(),
-        )
-        .expect("pod");
-        assert_eq!(
-            judge(&pod, &credentials),
-            Evidence::Fresh(Fresh::NoCredential)
-        );
+        let pod = Pod::read(serde_json::from_str(json).expect("json"), &mut Interner::default())
+            .expect("pod");
+        assert_eq!(judge(&pod, &credentials), Evidence::Fresh(Fresh::NoCredential));
     }
 
     #[test]
     fn managed_fields_older_than_the_change_are_not_believed_to_mean_fresh() {
         // The server's record stayed at the old time although the content differs from what an earlier run saw.
         let mut credentials = root_ca("00:00:00", "new");
-        let key = CredentialKey::RootCa {
-            namespace: "ns".into(),
-        };
-        credentials
-            .seen_before
-            .insert(key.clone(), (Digest::of(b"old"), at("11:30:00")));
+        let key = CredentialKey::RootCa { namespace: "ns".into() };
+        credentials.seen_before.insert(key.clone(), (Digest::of(b"old"), at("11:30:00")));
         let old = pod(PROJECTED, "11:00:00", "11:00:05");
         assert_eq!(
             judge(&old, &credentials),
             Evidence::Stale(Stale::RootCaChanged(at("11:30:00")))
         );
-        credentials
-            .seen_before
-            .insert(key, (Digest::of(b"new"), at("11:30:00")));
-        assert_eq!(
-            judge(&old, &credentials),
-            Evidence::Fresh(Fresh::StartedLater)
-        );
+        credentials.seen_before.insert(key, (Digest::of(b"new"), at("11:30:00")));
+        assert_eq!(judge(&old, &credentials), Evidence::Fresh(Fresh::StartedLater));
     }
 
     #[test]
@@ -417,14 +338,8 @@ mod tests {
         credentials.controller_manager_started = Some(CHANGE.parse().expect("time"));
         assert!(matches!(judge(&old, &credentials), Evidence::Unknown(_)));
         credentials.since = Some(CHANGE.parse().expect("time"));
-        assert!(matches!(
-            judge(&old, &credentials),
-            Evidence::Stale(Stale::Since(_))
-        ));
+        assert!(matches!(judge(&old, &credentials), Evidence::Stale(Stale::Since(_))));
         let new = pod(PROJECTED, "12:00:01", "12:00:02");
-        assert_eq!(
-            judge(&new, &credentials),
-            Evidence::Fresh(Fresh::StartedLater)
-        );
+        assert_eq!(judge(&new, &credentials), Evidence::Fresh(Fresh::StartedLater));
     }
 }

@@ -25,9 +25,7 @@ pub struct SystemClock {
 impl SystemClock {
     /// Begins to measure now.
     pub fn start() -> Self {
-        Self {
-            start: Instant::now(),
-        }
+        Self { start: Instant::now() }
     }
 }
 

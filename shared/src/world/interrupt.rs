@@ -28,33 +28,25 @@ impl Interrupt {
     /// A signal that the parent told this process to ignore stays ignored, or `nohup` would be broken.
     pub fn listen() -> io::Result<Self> {
         let interrupt = Self::default();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let ignored = ignored_signals();
         let wanted = |kind: SignalKind| ignored & (1 << (kind.as_raw_value() - 1)) == 0;
         let guard = runtime.enter();
-        let mut signals = [
-            SignalKind::interrupt(),
-            SignalKind::terminate(),
-            SignalKind::hangup(),
-        ]
-        .into_iter()
-        .filter(|kind| wanted(*kind))
-        .map(signal)
-        .collect::<io::Result<Vec<_>>>()?;
+        let mut signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()]
+            .into_iter()
+            .filter(|kind| wanted(*kind))
+            .map(signal)
+            .collect::<io::Result<Vec<_>>>()?;
         drop(guard);
         let shared = interrupt.clone();
-        std::thread::Builder::new()
-            .name("signals".to_owned())
-            .spawn(move || {
-                runtime.block_on(async {
-                    any(&mut signals).await;
-                    shared.ask();
-                    any(&mut signals).await;
-                });
-                end_at_once();
-            })?;
+        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                any(&mut signals).await;
+                shared.ask();
+                any(&mut signals).await;
+            });
+            end_at_once();
+        })?;
         Ok(interrupt)
     }
 
@@ -81,9 +73,7 @@ impl Interrupt {
 
     /// Waits for so long, or until somebody asks to stop; says whether somebody did.
     pub fn pause(&self, duration: Duration) -> bool {
-        let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build()
         else {
             return self.is_asked();
         };
@@ -96,14 +86,9 @@ impl Interrupt {
 
 async fn any(signals: &mut [Signal]) {
     std::future::poll_fn(|cx| {
-        let ready = signals
-            .iter_mut()
-            .any(|s| matches!(s.poll_recv(cx), std::task::Poll::Ready(Some(()))));
-        if ready {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
+        let ready =
+            signals.iter_mut().any(|s| matches!(s.poll_recv(cx), std::task::Poll::Ready(Some(()))));
+        if ready { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
     })
     .await;
 }

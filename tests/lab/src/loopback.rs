@@ -67,11 +67,7 @@ impl Loopback {
 
     /// The lab's name.
     pub fn name(&self) -> String {
-        self.dir()
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned()
+        self.dir().file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// Where its files are.
@@ -126,10 +122,7 @@ impl Loopback {
 
     /// kubectl with another kubeconfig.
     pub fn client_with(&self, kubeconfig: impl Into<PathBuf>) -> Kubectl {
-        Kubectl {
-            program: self.current.join("kubectl"),
-            kubeconfig: kubeconfig.into(),
-        }
+        Kubectl { program: self.current.join("kubectl"), kubeconfig: kubeconfig.into() }
     }
 
     /// Runs kubectl and gives back whatever happened.
@@ -145,10 +138,7 @@ impl Loopback {
     /// Applies objects, as the server itself merges them: fast, and nothing is left in annotations.
     pub fn apply(&self, yaml: &str) -> Result<()> {
         self.client()
-            .with_input(
-                &["apply", "--server-side", "--force-conflicts", "-f", "-"],
-                yaml,
-            )
+            .with_input(&["apply", "--server-side", "--force-conflicts", "-f", "-"], yaml)
             .map(drop)
     }
 

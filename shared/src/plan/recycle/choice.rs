@@ -30,34 +30,18 @@ struct Refusal {
 
 impl Refusal {
     fn unless(allowance: Allowance, reason: SkipReason, message: String) -> Self {
-        Self {
-            reason,
-            allowance: Some(allowance),
-            message,
-        }
+        Self { reason, allowance: Some(allowance), message }
     }
 
     fn skipped(self, pod: &Pod) -> Skipped {
-        let Self {
-            reason,
-            allowance,
-            message,
-        } = self;
+        let Self { reason, allowance, message } = self;
         let message = match allowance {
             Some(allowance) => {
-                format!(
-                    "{message}; `--allow {}` recycles it all the same",
-                    allowance.word()
-                )
+                format!("{message}; `--allow {}` recycles it all the same", allowance.word())
             }
             None => message,
         };
-        Skipped {
-            target: pod.reference(),
-            reason,
-            message,
-            refused: true,
-        }
+        Skipped { target: pod.reference(), reason, message, refused: true }
     }
 }
 
@@ -81,31 +65,18 @@ fn untouchable(pod: &Pod, selection: &Selection) -> Option<Skipped> {
             "a static pod: deleting it touches no container, only its node can restart it";
         (SkipReason::Static, message, selection.explicit)
     } else if pod.is_finished() {
-        (
-            SkipReason::Finished,
-            "it has ended and holds nothing",
-            false,
-        )
+        (SkipReason::Finished, "it has ended and holds nothing", false)
     } else {
         return None;
     };
-    Some(Skipped {
-        target: pod.reference(),
-        reason,
-        message: message.to_owned(),
-        refused,
-    })
+    Some(Skipped { target: pod.reference(), reason, message: message.to_owned(), refused })
 }
 
 fn decide(pod: &Pod, scene: &Scene, options: &Options) -> Result<Choice, Refusal> {
     if is_control_plane(pod) && !options.allows(Allowance::ControlPlane) {
         let message =
             "it belongs to the control plane, without which nothing is replaced".to_owned();
-        return Err(Refusal::unless(
-            Allowance::ControlPlane,
-            SkipReason::ControlPlane,
-            message,
-        ));
+        return Err(Refusal::unless(Allowance::ControlPlane, SkipReason::ControlPlane, message));
     }
     let maker = scene.maker(pod);
     let forced = must_be_forced(pod, &maker, scene, options)?;
@@ -114,18 +85,10 @@ fn decide(pod: &Pod, scene: &Scene, options: &Options) -> Result<Choice, Refusal
             bare(&maker, options)?;
             (None, true, 0)
         }
-        Maker::Foreign(owner) => (
-            Some(Replacement::Owner {
-                owner: owner.clone(),
-            }),
-            false,
-            0,
-        ),
-        Maker::Known { direct, top } => (
-            known(pod, direct, top, scene, options)?,
-            false,
-            direct.min_ready_seconds,
-        ),
+        Maker::Foreign(owner) => (Some(Replacement::Owner { owner: owner.clone() }), false, 0),
+        Maker::Known { direct, top } => {
+            (known(pod, direct, top, scene, options)?, false, direct.min_ready_seconds)
+        }
     };
     let daemon =
         matches!(maker, Maker::Known { direct, .. } if direct.kind == WorkloadKind::DaemonSet);
@@ -134,11 +97,7 @@ fn decide(pod: &Pod, scene: &Scene, options: &Options) -> Result<Choice, Refusal
         Strategy::Auto => daemon || recreate || forced,
         Strategy::Evict | Strategy::Rollout => false,
     };
-    let grace_seconds = if forced {
-        Some(0)
-    } else {
-        options.grace_seconds
-    };
+    let grace_seconds = if forced { Some(0) } else { options.grace_seconds };
     let action = if pod.deleting.is_some() && !forced {
         Action::AwaitPod
     } else if delete || over_budget(pod, scene, options)? {
@@ -146,12 +105,7 @@ fn decide(pod: &Pod, scene: &Scene, options: &Options) -> Result<Choice, Refusal
     } else {
         Action::EvictPod { grace_seconds }
     };
-    Ok(Choice {
-        action,
-        replacement,
-        recreate,
-        min_ready_seconds,
-    })
+    Ok(Choice { action, replacement, recreate, min_ready_seconds })
 }
 
 /// Whether the pod's node cannot confirm its end, so that only a delete without grace removes it.
@@ -169,10 +123,8 @@ fn must_be_forced(
         NodeHealth::NotReady => "is not Ready",
         NodeHealth::Unreachable => "does not report",
     };
-    let message = format!(
-        "its node `{}` {trouble} and cannot confirm that a pod is gone",
-        node.name
-    );
+    let message =
+        format!("its node `{}` {trouble} and cannot confirm that a pod is gone", node.name);
     match (options.allows(Allowance::Unreachable), may_be_forced(maker)) {
         (true, true) => Ok(true),
         (true, false) => Err(Refusal {
@@ -180,11 +132,9 @@ fn must_be_forced(
             allowance: None,
             message: format!("{message}, and a second one could write to the same volume"),
         }),
-        (false, _) => Err(Refusal::unless(
-            Allowance::Unreachable,
-            SkipReason::NodeNotReady,
-            message,
-        )),
+        (false, _) => {
+            Err(Refusal::unless(Allowance::Unreachable, SkipReason::NodeNotReady, message))
+        }
     }
 }
 
@@ -196,27 +146,19 @@ fn bare(maker: &Maker<'_>, options: &Options) -> Result<(), Refusal> {
     let (reason, message) = match maker {
         Maker::Gone(owner) => (
             SkipReason::Orphan,
-            format!(
-                "its {} `{}` is gone, nobody would create it again",
-                owner.kind, owner.name
-            ),
+            format!("its {} `{}` is gone, nobody would create it again", owner.kind, owner.name),
         ),
-        Maker::Nobody | Maker::Known { .. } | Maker::Foreign(_) => (
-            SkipReason::Bare,
-            "no controller would create it again".to_owned(),
-        ),
+        Maker::Nobody | Maker::Known { .. } | Maker::Foreign(_) => {
+            (SkipReason::Bare, "no controller would create it again".to_owned())
+        }
     };
     Err(Refusal::unless(Allowance::Bare, reason, message))
 }
 
 /// A control plane that runs as ordinary pods carries the same labels as a static one.
 fn is_control_plane(pod: &Pod) -> bool {
-    const COMPONENTS: [&str; 4] = [
-        "kube-apiserver",
-        "kube-controller-manager",
-        "kube-scheduler",
-        "etcd",
-    ];
+    const COMPONENTS: [&str; 4] =
+        ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"];
     let label = |key: &str| pod.labels.get(key).map(|value| &**value);
     label("tier") == Some("control-plane")
         || ["component", "k8s-app", "app"].iter().any(|key| {
@@ -243,10 +185,8 @@ fn known(
     Ok(match direct.kind {
         WorkloadKind::Job => {
             if !options.allows(Allowance::Jobs) {
-                let message = format!(
-                    "it works for Job `{}`, and its work would be lost",
-                    direct.name
-                );
+                let message =
+                    format!("it works for Job `{}`, and its work would be lost", direct.name);
                 return Err(Refusal::unless(Allowance::Jobs, SkipReason::Job, message));
             }
             None
@@ -258,17 +198,13 @@ fn known(
                 Some(why) if !options.allows(Allowance::Unfit) => {
                     let message =
                         format!("DaemonSet `{}` would not put it back: {why}", direct.name);
-                    return Err(Refusal::unless(
-                        Allowance::Unfit,
-                        SkipReason::Unfit,
-                        message,
-                    ));
+                    return Err(Refusal::unless(Allowance::Unfit, SkipReason::Unfit, message));
                 }
                 Some(_) => None,
-                None => pod.node.as_deref().map(|node| Replacement::Node {
-                    owner,
-                    node: node.to_owned(),
-                }),
+                None => pod
+                    .node
+                    .as_deref()
+                    .map(|node| Replacement::Node { owner, node: node.to_owned() }),
             }
         }
         WorkloadKind::StatefulSet => {
@@ -277,11 +213,7 @@ fn known(
                     "StatefulSet `{}` would not create it again while `{lower}` is not Ready",
                     direct.name
                 );
-                return Err(Refusal {
-                    reason: SkipReason::Blocked,
-                    allowance: None,
-                    message,
-                });
+                return Err(Refusal { reason: SkipReason::Blocked, allowance: None, message });
             }
             Some(Replacement::Name { owner })
         }
@@ -311,11 +243,8 @@ fn over_budget(pod: &Pod, scene: &Scene, options: &Options) -> Result<bool, Refu
     let budgets: Vec<_> = scene.budgets.iter().filter(|b| b.protects(pod)).collect();
     let allowed = options.allows(Allowance::OverBudget)
         || (options.allows(Allowance::UnreadyOverBudget) && !pod.is_ready());
-    let allowance = if pod.is_ready() {
-        Allowance::OverBudget
-    } else {
-        Allowance::UnreadyOverBudget
-    };
+    let allowance =
+        if pod.is_ready() { Allowance::OverBudget } else { Allowance::UnreadyOverBudget };
     let (reason, message) = match budgets.as_slice() {
         [] => return Ok(false),
         [budget] => {
@@ -340,9 +269,5 @@ fn over_budget(pod: &Pod, scene: &Scene, options: &Options) -> Result<bool, Refu
             (SkipReason::TwoBudgets, message)
         }
     };
-    if allowed {
-        Ok(true)
-    } else {
-        Err(Refusal::unless(allowance, reason, message))
-    }
+    if allowed { Ok(true) } else { Err(Refusal::unless(allowance, reason, message)) }
 }

@@ -53,10 +53,7 @@ impl Allowance {
 
     /// The word for the command line.
     pub fn word(self) -> &'static str {
-        Self::WORDS
-            .iter()
-            .find(|(a, _)| *a == self)
-            .map_or("", |(_, word)| word)
+        Self::WORDS.iter().find(|(a, _)| *a == self).map_or("", |(_, word)| word)
     }
 }
 

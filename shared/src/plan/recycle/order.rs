@@ -89,10 +89,7 @@ mod tests {
         assert!(Order::ALL.is_sorted());
         let names = Order::ALL.map(Order::name);
         for (order, name) in Order::ALL.into_iter().zip(names) {
-            assert_eq!(
-                serde_json::to_string(&order).expect("json"),
-                format!("\"{name}\"")
-            );
+            assert_eq!(serde_json::to_string(&order).expect("json"), format!("\"{name}\""));
         }
     }
 
@@ -105,13 +102,7 @@ mod tests {
             (Order::Network, daemon, false, 500, 50),
             (Order::NodeAgents, daemon, false, 500, 50),
             (Order::NodeAgents, daemon, false, 5, 1),
-            (
-                Order::Workloads,
-                Some(WorkloadKind::Deployment),
-                false,
-                500,
-                1,
-            ),
+            (Order::Workloads, Some(WorkloadKind::Deployment), false, 500, 1),
         ] {
             assert_eq!(
                 default_pace(order, kind, guarded, pods).of(pods),

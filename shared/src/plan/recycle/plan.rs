@@ -42,12 +42,7 @@ struct Group<'a> {
 ///
 /// Deterministic: the same scene gives the same plan, whatever the order in which pods were listed.
 pub fn draw(header: Header, scene: &Scene, options: &Options) -> Plan {
-    let Header {
-        tool,
-        tool_version,
-        created_at,
-        cluster,
-    } = header;
+    let Header { tool, tool_version, created_at, cluster } = header;
     let mut plan = Plan {
         schema_version: SCHEMA_VERSION.to_owned(),
         tool,
@@ -63,11 +58,8 @@ pub fn draw(header: Header, scene: &Scene, options: &Options) -> Plan {
         return plan;
     }
 
-    let mut selected: Vec<(&Pod, &Selection)> = scene
-        .pods
-        .iter()
-        .filter_map(|p| Some((p, scene.selected.get(&p.uid)?)))
-        .collect();
+    let mut selected: Vec<(&Pod, &Selection)> =
+        scene.pods.iter().filter_map(|p| Some((p, scene.selected.get(&p.uid)?))).collect();
     selected.sort_by(|(a, _), (b, _)| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
 
     let mut groups: BTreeMap<(Order, String), Group<'_>> = BTreeMap::new();
@@ -95,10 +87,7 @@ pub fn draw(header: Header, scene: &Scene, options: &Options) -> Plan {
 
     for ((order, _), group) in groups {
         if plan.phases.last().is_none_or(|p| p.name != order.name()) {
-            plan.phases.push(Phase {
-                name: order.name().to_owned(),
-                waves: Vec::new(),
-            });
+            plan.phases.push(Phase { name: order.name().to_owned(), waves: Vec::new() });
         }
         let phase = plan.phases.len();
         let wave = plan.phases[phase - 1].waves.len() + 1;
@@ -143,43 +132,22 @@ fn group_of<'a>(pod: &Pod, guard: Option<&'a Guard>, scene: &Scene) -> Group<'a>
             top.ordered,
             top.desired as usize,
         ),
-        Maker::Foreign(owner) => (
-            format!("{}/{} ({})", pod.namespace, owner.name, owner.kind),
-            None,
-            false,
-            1,
-        ),
-        Maker::Nobody | Maker::Gone(_) => (
-            format!("{}/{} (Pod)", pod.namespace, pod.name),
-            None,
-            false,
-            1,
-        ),
+        Maker::Foreign(owner) => {
+            (format!("{}/{} ({})", pod.namespace, owner.name, owner.kind), None, false, 1)
+        }
+        Maker::Nobody | Maker::Gone(_) => {
+            (format!("{}/{} (Pod)", pod.namespace, pod.name), None, false, 1)
+        }
     };
     // Workloads behind one guarded service share its pace, or each of them could take a pod at the same time.
     let name = guard.map_or(name, |g| format!("{} (Service)", g.name));
-    Group {
-        name,
-        kind,
-        ordered,
-        guard,
-        pods,
-        members: Vec::new(),
-    }
+    Group { name, kind, ordered, guard, pods, members: Vec::new() }
 }
 
 fn wave_of(order: Order, group: Group<'_>, id: &str, scene: &Scene, options: &Options) -> Wave {
-    let Group {
-        name,
-        kind,
-        ordered,
-        guard,
-        pods,
-        mut members,
-    } = group;
-    let pace = options
-        .max_unavailable
-        .unwrap_or_else(|| default_pace(order, kind, guard.is_some(), pods));
+    let Group { name, kind, ordered, guard, pods, mut members } = group;
+    let pace =
+        options.max_unavailable.unwrap_or_else(|| default_pace(order, kind, guard.is_some(), pods));
     let control_plane = |pod: &Pod| {
         let node = pod.node.as_deref().and_then(|n| scene.nodes.get(n));
         order.control_plane_first() && node.is_some_and(crate::facts::node::Node::is_control_plane)
@@ -189,40 +157,18 @@ fn wave_of(order: Order, group: Group<'_>, id: &str, scene: &Scene, options: &Op
         let ready = pod.is_ready();
         // Highest ordinal first, as a StatefulSet itself rolls; of unready ones the lowest, which blocks the others.
         let number = ordinal(&pod.name).filter(|_| kind == Some(WorkloadKind::StatefulSet));
-        let number = number.map(|n| {
-            if ready {
-                i64::from(u32::MAX - n)
-            } else {
-                i64::from(n)
-            }
-        });
-        (
-            ready,
-            number,
-            !control_plane(pod),
-            pod.node.clone(),
-            pod.name.clone(),
-        )
+        let number = number.map(|n| if ready { i64::from(u32::MAX - n) } else { i64::from(n) });
+        (ready, number, !control_plane(pod), pod.node.clone(), pod.name.clone())
     });
     let mut steps = Vec::new();
     for (pod, selection, choice) in &members {
         let number = steps.len() + 1;
-        steps.extend(steps_of(
-            pod,
-            selection,
-            choice,
-            guard,
-            &format!("{id}.{number}"),
-        ));
+        steps.extend(steps_of(pod, selection, choice, guard, &format!("{id}.{number}")));
     }
     Wave {
         name,
         // An ordered StatefulSet makes its pods one by one whatever is asked for.
-        max_unavailable: if ordered {
-            1
-        } else {
-            u32::try_from(pace.of(pods)).unwrap_or(u32::MAX)
-        },
+        max_unavailable: if ordered { 1 } else { u32::try_from(pace.of(pods)).unwrap_or(u32::MAX) },
         max_failures: options.max_failures.max(1),
         steps,
     }
@@ -275,19 +221,10 @@ fn steps_of(
         id: format!("{id}b"),
         expect: vec![Probe::Gone],
         // The file is written, and its digest filled in, before anything is changed.
-        action: Action::CreatePod {
-            manifest_file: String::new(),
-            manifest_sha256: String::new(),
-        },
+        action: Action::CreatePod { manifest_file: String::new(), manifest_sha256: String::new() },
         verify: vec![Probe::Recreated],
         undo: "delete the pod".to_owned(),
         ..step.clone()
     };
-    vec![
-        Step {
-            undo: "the next step creates it again".to_owned(),
-            ..step
-        },
-        create,
-    ]
+    vec![Step { undo: "the next step creates it again".to_owned(), ..step }, create]
 }

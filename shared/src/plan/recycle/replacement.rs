@@ -122,14 +122,8 @@ pub fn judge(
     let long_enough = |since: Timestamp| {
         sight.now.duration_since(since) >= SignedDuration::from_secs(min_ready_seconds.into())
     };
-    if let Some(ready) = candidates
-        .iter()
-        .find(|p| p.ready_since.is_some_and(long_enough))
-    {
-        return Verdict::Ready {
-            uid: ready.uid.clone(),
-            name: ready.name.clone(),
-        };
+    if let Some(ready) = candidates.iter().find(|p| p.ready_since.is_some_and(long_enough)) {
+        return Verdict::Ready { uid: ready.uid.clone(), name: ready.name.clone() };
     }
     if let Some(why) = not_wanted(departed, replacement, sight) {
         return Verdict::NotWanted(why);
@@ -141,10 +135,7 @@ pub fn judge(
         ));
     };
     if let Some(trouble) = candidate.trouble.as_deref() {
-        let since = departed
-            .gone_since
-            .unwrap_or(sight.now)
-            .max(candidate.created);
+        let since = departed.gone_since.unwrap_or(sight.now).max(candidate.created);
         if sight.now.duration_since(since) >= patience(trouble) {
             return Verdict::Hopeless(trouble.clone());
         }
@@ -154,10 +145,7 @@ pub fn judge(
         ));
     }
     Verdict::Waiting(if candidate.ready_since.is_some() {
-        format!(
-            "for `{}` to be Ready for {min_ready_seconds}s",
-            candidate.name
-        )
+        format!("for `{}` to be Ready for {min_ready_seconds}s", candidate.name)
     } else {
         format!("for `{}` to be Ready", candidate.name)
     })
@@ -201,10 +189,7 @@ fn not_wanted(departed: &Departed, replacement: &Replacement, sight: &Sight) -> 
             (number >= workload.desired).then(|| scaled(workload))
         }
         Replacement::Owner { owner } => {
-            let ready = sight
-                .pods
-                .values()
-                .filter(|p| p.is_ready() && belongs_to(p, owner, sight));
+            let ready = sight.pods.values().filter(|p| p.is_ready() && belongs_to(p, owner, sight));
             (workload.desired == 0 || ready.count() >= workload.desired as usize)
                 .then(|| scaled(workload))
         }
@@ -246,11 +231,8 @@ mod tests {
                "ownerReferences":[{{"apiVersion":"apps/v1","kind":"{kind}","name":"{owner}","uid":"{owner}","controller":true}}]}},
                "spec":{{"nodeName":"n1"}},"status":{{"phase":"Running",{rest}}}}}"#
         );
-        Pod::read(
-            serde_json::from_str(&json).expect("json"),
-            &mut Interner::default(),
-        )
-        .expect("pod")
+        Pod::read(serde_json::from_str(&json).expect("json"), &mut Interner::default())
+            .expect("pod")
     }
 
     const READY: &str = r#""conditions":[{"type":"Ready","status":"True","lastTransitionTime":"2026-01-01T11:59:50Z"}]"#;
@@ -295,9 +277,7 @@ mod tests {
     }
 
     fn by_owner() -> Replacement {
-        Replacement::Owner {
-            owner: owner(WorkloadKind::ReplicaSet, "rs"),
-        }
+        Replacement::Owner { owner: owner(WorkloadKind::ReplicaSet, "rs") }
     }
 
     fn verdict(replacement: &Replacement, name: &str, min_ready: u32, sight: &Sight) -> Verdict {
@@ -306,10 +286,7 @@ mod tests {
             replacement,
             min_ready,
             sight,
-            &Roster {
-                known: ["known".into()].into(),
-                claimed: ["claimed".into()].into(),
-            },
+            &Roster { known: ["known".into()].into(), claimed: ["claimed".into()].into() },
         )
     }
 
@@ -319,22 +296,10 @@ mod tests {
         let of = ("ReplicaSet", "rs");
         for (what, pods, ready) in [
             ("none yet", vec![], false),
-            (
-                "one that was there before",
-                vec![pod("a", "known", of, READY)],
-                false,
-            ),
-            (
-                "one that replaces another",
-                vec![pod("a", "claimed", of, READY)],
-                false,
-            ),
+            ("one that was there before", vec![pod("a", "known", of, READY)], false),
+            ("one that replaces another", vec![pod("a", "claimed", of, READY)], false),
             ("not Ready", vec![pod("a", "new", of, UNREADY)], false),
-            (
-                "somebody else's",
-                vec![pod("a", "new", ("ReplicaSet", "other"), READY)],
-                false,
-            ),
+            ("somebody else's", vec![pod("a", "new", ("ReplicaSet", "other"), READY)], false),
             ("Ready", vec![pod("a", "new", of, READY)], true),
             (
                 "old one still there",
@@ -343,11 +308,7 @@ mod tests {
             ),
         ] {
             let verdict = verdict(&by_owner(), "x", 0, &sight(pods, rs()));
-            assert_eq!(
-                matches!(verdict, Verdict::Ready { .. }),
-                ready,
-                "{what}: {verdict:?}"
-            );
+            assert_eq!(matches!(verdict, Verdict::Ready { .. }), ready, "{what}: {verdict:?}");
         }
     }
 
@@ -359,10 +320,7 @@ mod tests {
             verdict(&by_owner(), "x", 10, &sight(pods(), rs())),
             Verdict::Ready { .. }
         ));
-        assert!(matches!(
-            verdict(&by_owner(), "x", 11, &sight(pods(), rs())),
-            Verdict::Waiting(_)
-        ));
+        assert!(matches!(verdict(&by_owner(), "x", 11, &sight(pods(), rs())), Verdict::Waiting(_)));
     }
 
     #[test]
@@ -380,65 +338,35 @@ mod tests {
 
     #[test]
     fn a_daemon_set_is_judged_on_its_node_and_a_stateful_set_by_its_name() {
-        let ds = Replacement::Node {
-            owner: owner(WorkloadKind::DaemonSet, "ds"),
-            node: "n1".into(),
-        };
+        let ds =
+            Replacement::Node { owner: owner(WorkloadKind::DaemonSet, "ds"), node: "n1".into() };
         let set = || vec![workload(WorkloadKind::DaemonSet, "ds", 2)];
         let new = || pod("a", "new", ("DaemonSet", "ds"), READY);
-        assert!(matches!(
-            verdict(&ds, "x", 0, &sight(vec![new()], set())),
-            Verdict::Ready { .. }
-        ));
-        let elsewhere = Pod {
-            node: Some("n2".into()),
-            ..new()
-        };
+        assert!(matches!(verdict(&ds, "x", 0, &sight(vec![new()], set())), Verdict::Ready { .. }));
+        let elsewhere = Pod { node: Some("n2".into()), ..new() };
         assert!(matches!(
             verdict(&ds, "x", 0, &sight(vec![elsewhere], set())),
             Verdict::Waiting(_)
         ));
 
-        let sts = Replacement::Name {
-            owner: owner(WorkloadKind::StatefulSet, "web"),
-        };
+        let sts = Replacement::Name { owner: owner(WorkloadKind::StatefulSet, "web") };
         let web = |n| vec![workload(WorkloadKind::StatefulSet, "web", n)];
         let same = || vec![pod("web-1", "new", ("StatefulSet", "web"), READY)];
-        assert!(matches!(
-            verdict(&sts, "web-1", 0, &sight(same(), web(2))),
-            Verdict::Ready { .. }
-        ));
-        assert!(matches!(
-            verdict(&sts, "web-0", 0, &sight(same(), web(2))),
-            Verdict::Waiting(_)
-        ));
-        assert!(matches!(
-            verdict(&sts, "web-1", 0, &sight(vec![], web(1))),
-            Verdict::NotWanted(_)
-        ));
+        assert!(matches!(verdict(&sts, "web-1", 0, &sight(same(), web(2))), Verdict::Ready { .. }));
+        assert!(matches!(verdict(&sts, "web-0", 0, &sight(same(), web(2))), Verdict::Waiting(_)));
+        assert!(matches!(verdict(&sts, "web-1", 0, &sight(vec![], web(1))), Verdict::NotWanted(_)));
     }
 
     #[test]
     fn a_node_that_no_longer_fits_ends_the_wait() {
-        let ds = Replacement::Node {
-            owner: owner(WorkloadKind::DaemonSet, "ds"),
-            node: "n1".into(),
-        };
+        let ds =
+            Replacement::Node { owner: owner(WorkloadKind::DaemonSet, "ds"), node: "n1".into() };
         let mut sight = sight(vec![], vec![workload(WorkloadKind::DaemonSet, "ds", 1)]);
         let tainted = r#"{"metadata":{"name":"n1","uid":"n"},"spec":{"taints":[{"key":"x","effect":"NoSchedule"}]}}"#;
-        sight.nodes.insert(
-            "n1".into(),
-            Node::read(serde_json::from_str(tainted).expect("json")),
-        );
-        assert!(matches!(
-            verdict(&ds, "x", 0, &sight),
-            Verdict::NotWanted(_)
-        ));
+        sight.nodes.insert("n1".into(), Node::read(serde_json::from_str(tainted).expect("json")));
+        assert!(matches!(verdict(&ds, "x", 0, &sight), Verdict::NotWanted(_)));
         sight.nodes.clear();
-        assert!(matches!(
-            verdict(&ds, "x", 0, &sight),
-            Verdict::NotWanted(_)
-        ));
+        assert!(matches!(verdict(&ds, "x", 0, &sight), Verdict::NotWanted(_)));
     }
 
     #[test]
@@ -449,12 +377,7 @@ mod tests {
             ("ImagePullBackOff", 0, true),
             ("CreateContainerConfigError", 0, true),
         ] {
-            let pods = vec![pod(
-                "a",
-                "new",
-                ("ReplicaSet", "rs"),
-                &waiting(reason, restarts),
-            )];
+            let pods = vec![pod("a", "new", ("ReplicaSet", "rs"), &waiting(reason, restarts))];
             let mut sight = sight(pods, vec![workload(WorkloadKind::ReplicaSet, "rs", 3)]);
             let verdict_now = verdict(&by_owner(), "x", 0, &sight);
             assert_eq!(
@@ -466,11 +389,7 @@ mod tests {
             sight.now = "2026-01-01T11:59:11Z".parse().expect("time");
             let early = verdict(&by_owner(), "x", 0, &sight);
             let at_once = matches!(reason, "CrashLoopBackOff" | "ErrImageNeverPull");
-            assert_eq!(
-                matches!(early, Verdict::Hopeless(_)),
-                at_once,
-                "{reason}: {early:?}"
-            );
+            assert_eq!(matches!(early, Verdict::Hopeless(_)), at_once, "{reason}: {early:?}");
         }
     }
 

@@ -42,21 +42,13 @@ pub(super) fn draw(plan: &mut Plan, scene: &Scene, options: &Options) {
             continue;
         }
         if plan.phases.last().is_none_or(|p| p.name != order.name()) {
-            plan.phases.push(Phase {
-                name: order.name().to_owned(),
-                waves: Vec::new(),
-            });
+            plan.phases.push(Phase { name: order.name().to_owned(), waves: Vec::new() });
         }
         let number = plan.phases.len();
         let phase = &mut plan.phases[number - 1];
         let id = format!("{number}.{}.1", phase.waves.len() + 1);
         phase.waves.push(Wave {
-            name: format!(
-                "{}/{} ({})",
-                workload.namespace,
-                workload.name,
-                workload.kind.as_str()
-            ),
+            name: format!("{}/{} ({})", workload.namespace, workload.name, workload.kind.as_str()),
             max_unavailable: 1,
             max_failures: options.max_failures.max(1),
             steps: vec![Step {
@@ -69,10 +61,7 @@ pub(super) fn draw(plan: &mut Plan, scene: &Scene, options: &Options) {
                     resource_version: workload.resource_version.to_string(),
                 },
                 verify: vec![Probe::RolledOut],
-                undo: format!(
-                    "kubectl rollout undo {}",
-                    workload.reference().kubectl_name()
-                ),
+                undo: format!("kubectl rollout undo {}", workload.reference().kubectl_name()),
                 replaces: selection.replaces.clone(),
             }],
         });
@@ -87,12 +76,12 @@ fn why_not(workload: &Workload) -> Option<String> {
         (WorkloadKind::ReplicaSet | WorkloadKind::ReplicationController | WorkloadKind::Job, _) => {
             Some(format!("a {kind} has no roll-out"))
         }
-        (_, UpdateStrategy::OnDelete) => Some(format!(
-            "{kind} `{name}` is updated OnDelete: a roll-out would do nothing"
-        )),
-        _ if workload.paused => Some(format!(
-            "{kind} `{name}` is paused: a roll-out would do nothing"
-        )),
+        (_, UpdateStrategy::OnDelete) => {
+            Some(format!("{kind} `{name}` is updated OnDelete: a roll-out would do nothing"))
+        }
+        _ if workload.paused => {
+            Some(format!("{kind} `{name}` is paused: a roll-out would do nothing"))
+        }
         _ if workload.desired == 0 => Some(format!("{kind} `{name}` wants no pods")),
         (_, UpdateStrategy::RollingUpdate | UpdateStrategy::Recreate | UpdateStrategy::None) => {
             None
@@ -102,14 +91,7 @@ fn why_not(workload: &Workload) -> Option<String> {
 
 /// Whether a roll-out is over, as `kubectl rollout status` sees it.
 pub fn progress(workload: &Workload, since_generation: i64) -> Progress {
-    let Workload {
-        desired,
-        updated,
-        available,
-        observed_generation,
-        generation,
-        ..
-    } = *workload;
+    let Workload { desired, updated, available, observed_generation, generation, .. } = *workload;
     if workload.progress_deadline_exceeded && observed_generation >= generation {
         return Progress::Failed("its progress deadline has passed".to_owned());
     }

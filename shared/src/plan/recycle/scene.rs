@@ -91,14 +91,8 @@ impl Scene {
                 None => Maker::Foreign(owner),
             };
         };
-        let above = direct
-            .owner
-            .as_ref()
-            .and_then(|o| self.workloads.get(&o.uid));
-        Maker::Known {
-            direct,
-            top: above.unwrap_or(direct),
-        }
+        let above = direct.owner.as_ref().and_then(|o| self.workloads.get(&o.uid));
+        Maker::Known { direct, top: above.unwrap_or(direct) }
     }
 
     /// The guard over a pod, if there is one.

@@ -106,10 +106,8 @@ struct Version {
 }
 
 pub(super) async fn abilities(asker: &Asker) -> Result<Abilities, ClusterError> {
-    let (core, groups) = futures_util::try_join!(
-        asker.json::<Resources>("/api/v1"),
-        asker.json::<Groups>("/apis")
-    )?;
+    let (core, groups) =
+        futures_util::try_join!(asker.json::<Resources>("/api/v1"), asker.json::<Groups>("/apis"))?;
     let policy = groups.groups.iter().find(|g| g.name == "policy");
     let serves =
         |version: &str| policy.is_some_and(|g| g.versions.iter().any(|v| v.version == version));
@@ -123,18 +121,10 @@ pub(super) async fn abilities(asker: &Asker) -> Result<Abilities, ClusterError> 
     };
     let eviction = core.resources.iter().find(|r| r.name == "pods/eviction");
     Ok(Abilities {
-        eviction: eviction.map(|r| {
-            if r.version == "v1" {
-                PolicyVersion::V1
-            } else {
-                PolicyVersion::V1Beta1
-            }
-        }),
+        eviction: eviction
+            .map(|r| if r.version == "v1" { PolicyVersion::V1 } else { PolicyVersion::V1Beta1 }),
         budgets: newest,
-        token_requests: core
-            .resources
-            .iter()
-            .any(|r| r.name == "serviceaccounts/token"),
+        token_requests: core.resources.iter().any(|r| r.name == "serviceaccounts/token"),
     })
 }
 
@@ -174,9 +164,7 @@ pub(super) async fn denied(asker: &Asker, wanted: &[Access]) -> Result<Vec<Acces
         }
     };
     let questions = once.into_iter().map(ask).collect::<Vec<_>>();
-    let answers: Vec<Option<Access>> = futures_util::stream::iter(questions)
-        .buffered(8)
-        .try_collect()
-        .await?;
+    let answers: Vec<Option<Access>> =
+        futures_util::stream::iter(questions).buffered(8).try_collect().await?;
     Ok(answers.into_iter().flatten().collect())
 }

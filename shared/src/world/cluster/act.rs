@@ -81,11 +81,7 @@ pub(super) struct Outgoing {
 impl Request {
     pub(super) fn outgoing(&self) -> Outgoing {
         let pod = |namespace: &str, name: &str| {
-            format!(
-                "{}/{}",
-                collection("/api/v1", Some(namespace), "pods"),
-                encode(name)
-            )
+            format!("{}/{}", collection("/api/v1", Some(namespace), "pods"), encode(name))
         };
         let dry = |dry_run: bool, then: &str| match (dry_run, then) {
             (false, "") => String::new(),
@@ -94,13 +90,7 @@ impl Request {
             (true, then) => format!("?{then}&dryRun=All"),
         };
         match self {
-            Self::Evict {
-                namespace,
-                name,
-                uid,
-                grace_seconds,
-                dry_run,
-            } => Outgoing {
+            Self::Evict { namespace, name, uid, grace_seconds, dry_run } => Outgoing {
                 method: Method::POST,
                 path: format!("{}/eviction", pod(namespace, name)),
                 content_type: "application/json",
@@ -113,14 +103,7 @@ impl Request {
                 .to_string()
                 .into_bytes(),
             },
-            Self::Delete {
-                namespace,
-                name,
-                uid,
-                resource_version,
-                grace_seconds,
-                dry_run,
-            } => {
+            Self::Delete { namespace, name, uid, resource_version, grace_seconds, dry_run } => {
                 let mut options =
                     delete_options(uid, resource_version.as_deref(), *grace_seconds, *dry_run);
                 options["apiVersion"] = "v1".into();
@@ -132,15 +115,7 @@ impl Request {
                     body: options.to_string().into_bytes(),
                 }
             }
-            Self::RestartRollout {
-                kind,
-                namespace,
-                name,
-                uid,
-                resource_version,
-                at,
-                dry_run,
-            } => {
+            Self::RestartRollout { kind, namespace, name, uid, resource_version, at, dry_run } => {
                 let prefix = super::read::prefix(*kind);
                 Outgoing {
                     method: Method::PATCH,
@@ -161,11 +136,7 @@ impl Request {
                     .into_bytes(),
                 }
             }
-            Self::Create {
-                namespace,
-                manifest,
-                dry_run,
-            } => Outgoing {
+            Self::Create { namespace, manifest, dry_run } => Outgoing {
                 method: Method::POST,
                 path: collection("/api/v1", Some(namespace), "pods") + &dry(*dry_run, ""),
                 content_type: "application/json",
@@ -217,17 +188,10 @@ pub(super) async fn all(asker: &Asker, requests: &[Request], each: &mut dyn FnMu
 }
 
 async fn one(asker: &Asker, request: &Request) -> Answer {
-    let Outgoing {
-        method,
-        path,
-        content_type,
-        body,
-    } = request.outgoing();
+    let Outgoing { method, path, content_type, body } = request.outgoing();
     match asker.once(method, &path, Some(content_type), body).await {
         Ok(reply) => Answer::read(request, &reply),
-        Err(error) => Answer::Unknown {
-            message: error.to_string(),
-        },
+        Err(error) => Answer::Unknown { message: error.to_string() },
     }
 }
 
@@ -236,9 +200,7 @@ mod tests {
     use super::*;
 
     fn bytes(request: &Request) -> (Method, String, String) {
-        let Outgoing {
-            method, path, body, ..
-        } = request.outgoing();
+        let Outgoing { method, path, body, .. } = request.outgoing();
         (method, path, String::from_utf8(body).expect("text"))
     }
 
@@ -259,14 +221,7 @@ mod tests {
                 r#"{"deleteOptions":{"preconditions":{"uid":"u-1"}},"metadata":{"name":"coredns-1","namespace":"kube-system"}}"#.to_owned()
             )
         );
-        let Request::Evict {
-            grace_seconds,
-            dry_run,
-            ..
-        } = &mut request
-        else {
-            unreachable!()
-        };
+        let Request::Evict { grace_seconds, dry_run, .. } = &mut request else { unreachable!() };
         (*grace_seconds, *dry_run) = (Some(0), true);
         let (.., body) = bytes(&request);
         assert_eq!(
@@ -294,16 +249,11 @@ mod tests {
                     .to_owned()
             )
         );
-        if let Request::Delete {
-            resource_version, ..
-        } = &mut request
-        {
+        if let Request::Delete { resource_version, .. } = &mut request {
             *resource_version = Some("7".to_owned());
         }
         assert!(
-            bytes(&request)
-                .2
-                .contains(r#""preconditions":{"resourceVersion":"7","uid":"u-1"}"#)
+            bytes(&request).2.contains(r#""preconditions":{"resourceVersion":"7","uid":"u-1"}"#)
         );
     }
 

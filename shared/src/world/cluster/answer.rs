@@ -85,10 +85,7 @@ impl Answer {
             403 if cause("NamespaceTerminating") || says("because it is being terminated") => {
                 Self::NamespaceTerminating
             }
-            403 | 429 | 504 if budget => Self::Budget {
-                message,
-                retry_after,
-            },
+            403 | 429 | 504 if budget => Self::Budget { message, retry_after },
             403 => Self::Forbidden { message },
             404 if is_about_a_pod(request, &status) => Self::Gone,
             409 if says("UID in precondition") || says("UID in the precondition") => Self::Replaced,
@@ -105,12 +102,8 @@ impl Answer {
         match reply.status.as_u16() {
             401 => Self::Unauthorized { message },
             403 => Self::Forbidden { message },
-            429 => Self::Overloaded {
-                retry_after: reply.retry_after,
-            },
-            404 | 405 => Self::Invalid {
-                message: "the server does not offer this".to_owned(),
-            },
+            429 => Self::Overloaded { retry_after: reply.retry_after },
+            404 | 405 => Self::Invalid { message: "the server does not offer this".to_owned() },
             _ => Self::Unknown { message },
         }
     }

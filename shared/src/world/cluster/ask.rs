@@ -126,9 +126,7 @@ impl Asker {
 
     pub(super) fn namespace(&self) -> &str {
         let flag = self.connection.namespace.as_deref();
-        let named = flag
-            .filter(|n| !n.is_empty())
-            .or(self.chosen.namespace.as_deref());
+        let named = flag.filter(|n| !n.is_empty()).or(self.chosen.namespace.as_deref());
         named.unwrap_or("default")
     }
 
@@ -190,23 +188,13 @@ impl Asker {
             let (head, body) = response.into_parts();
             let date = self.note_time(&head.headers);
             let body = body.collect_bytes().await.map_err(|e| self.broken(&e))?;
-            Ok(Reply {
-                status: head.status,
-                retry_after: retry_after(&head.headers),
-                date,
-                body,
-            })
+            Ok(Reply { status: head.status, retry_after: retry_after(&head.headers), date, body })
         };
         match self.limit {
             None => exchange.await,
             Some(limit) => tokio::time::timeout(limit, exchange)
                 .await
-                .unwrap_or_else(|_| {
-                    Err(ClusterError::TimedOut {
-                        server: self.server(),
-                        limit,
-                    })
-                }),
+                .unwrap_or_else(|_| Err(ClusterError::TimedOut { server: self.server(), limit })),
         }
     }
 
@@ -230,18 +218,13 @@ impl Asker {
         let mut pause = Duration::from_millis(200);
         let mut reread = false;
         for last in (1..=TRIES).map(|attempt| attempt == TRIES) {
-            let result = self
-                .once(method.clone(), path, content_type, body.clone())
-                .await;
+            let result = self.once(method.clone(), path, content_type, body.clone()).await;
             let wanted = match &result {
                 Ok(reply) if reply.status.is_success() => return result,
                 Ok(reply) if reply.status == StatusCode::UNAUTHORIZED && !reread => {
                     // The token may have been renewed on disk since it was read.
                     reread = true;
-                    self.token_file
-                        .as_ref()
-                        .and_then(TokenFile::reread)
-                        .map(|()| Duration::ZERO)
+                    self.token_file.as_ref().and_then(TokenFile::reread).map(|()| Duration::ZERO)
                 }
                 Ok(reply)
                     if reply.status == StatusCode::TOO_MANY_REQUESTS
@@ -292,11 +275,7 @@ impl Asker {
             ClusterError::Unreadable {
                 server: self.server(),
                 path: path.split('?').next().unwrap_or(path).to_owned(),
-                reason: format!(
-                    "it makes no sense at line {}, column {}",
-                    e.line(),
-                    e.column()
-                ),
+                reason: format!("it makes no sense at line {}, column {}", e.line(), e.column()),
             }
         })
     }
@@ -340,10 +319,7 @@ impl Asker {
     }
 
     pub(super) fn broken(&self, error: &kube::Error) -> ClusterError {
-        ClusterError::Connect {
-            server: self.server(),
-            fault: ConnectFault::of(error),
-        }
+        ClusterError::Connect { server: self.server(), fault: ConnectFault::of(error) }
     }
 
     pub(super) fn note_time(&self, headers: &HeaderMap) -> Option<Timestamp> {
@@ -364,18 +340,11 @@ impl Asker {
 
 /// The `Status` in a body, if that is what it holds.
 pub(super) fn status_of(body: &[u8]) -> Option<Status> {
-    serde_json::from_slice::<Status>(body)
-        .ok()
-        .filter(|status| status.kind == "Status")
+    serde_json::from_slice::<Status>(body).ok().filter(|status| status.kind == "Status")
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers
-        .get(header::RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()?;
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds))
 }
 

@@ -22,9 +22,7 @@ pub(super) struct Built {
 /// The address, checked.
 pub(super) fn server_of(connection: &Connection, chosen: &Chosen) -> Result<Uri, ClusterError> {
     let flag = connection.server.as_deref();
-    let text = flag
-        .or(chosen.cluster.server.as_deref())
-        .unwrap_or_default();
+    let text = flag.or(chosen.cluster.server.as_deref()).unwrap_or_default();
     let fail = |why: &str| match flag {
         Some(_) => ClusterError::Flag(format!("--server {why}")),
         None => ClusterError::Entry {
@@ -129,26 +127,15 @@ fn apply_flags(connection: &Connection, user: &mut AuthInfo) -> Result<(), Clust
         let mut extra: HashMap<String, Vec<String>> = HashMap::new();
         for pair in &connection.as_user_extra {
             let (key, value) = pair.split_once('=').ok_or_else(|| {
-                ClusterError::Flag(format!(
-                    "--as-user-extra `{pair}` is not of the form key=value"
-                ))
+                ClusterError::Flag(format!("--as-user-extra `{pair}` is not of the form key=value"))
             })?;
-            extra
-                .entry(key.to_owned())
-                .or_default()
-                .push(value.to_owned());
+            extra.entry(key.to_owned()).or_default().push(value.to_owned());
         }
         user.impersonate_user_extra = Some(extra);
     }
     let nobody = user.impersonate.as_deref().unwrap_or("").is_empty();
-    let some_group = user
-        .impersonate_groups
-        .as_ref()
-        .is_some_and(|g| !g.is_empty());
-    let some_extra = user
-        .impersonate_user_extra
-        .as_ref()
-        .is_some_and(|e| !e.is_empty());
+    let some_group = user.impersonate_groups.as_ref().is_some_and(|g| !g.is_empty());
+    let some_extra = user.impersonate_user_extra.as_ref().is_some_and(|e| !e.is_empty());
     if nobody && (some_group || some_extra || user.impersonate_uid.is_some()) {
         return Err(ClusterError::Flag(
             "--as-group, --as-uid and --as-user-extra need --as".to_owned(),

@@ -118,12 +118,7 @@ impl PodFeed {
     /// asks to stop.
     pub fn wait(&mut self, timeout: Duration) -> Vec<FeedEvent> {
         let mut messages = Vec::new();
-        let Self {
-            runner,
-            messages: source,
-            interrupt,
-            ..
-        } = self;
+        let Self { runner, messages: source, interrupt, .. } = self;
         runner.block_on(async {
             // The watches run only while somebody waits: give them a turn before the first look.
             tokio::task::yield_now().await;
@@ -135,10 +130,7 @@ impl PodFeed {
                 () = tokio::time::sleep(timeout) => {}
             }
         });
-        messages
-            .into_iter()
-            .filter_map(|message| self.event(message))
-            .collect()
+        messages.into_iter().filter_map(|message| self.event(message)).collect()
     }
 
     fn event(&mut self, message: Message) -> Option<FeedEvent> {

@@ -55,41 +55,26 @@ fn candidates(connection: &Connection) -> (Vec<PathBuf>, bool) {
     if !listed.is_empty() {
         return (listed, false);
     }
-    let home = connection
-        .home
-        .iter()
-        .map(|home| home.join(".kube").join("config"));
+    let home = connection.home.iter().map(|home| home.join(".kube").join("config"));
     (home.collect(), false)
 }
 
 fn without_files(connection: &Connection, paths: &[PathBuf]) -> Result<Chosen, ClusterError> {
     if connection.server.is_some() {
-        return Ok(Chosen {
-            files: "the flags".to_owned(),
-            ..Chosen::default()
-        });
+        return Ok(Chosen { files: "the flags".to_owned(), ..Chosen::default() });
     }
-    let env_is_set = connection
-        .kubeconfig_env
-        .as_ref()
-        .is_some_and(|v| !v.is_empty());
+    let env_is_set = connection.kubeconfig_env.as_ref().is_some_and(|v| !v.is_empty());
     if let Some(pod) = connection.in_cluster.as_ref().filter(|_| !env_is_set) {
         let file = |name: &str| pod.directory.join(name).display().to_string();
-        let host = if pod.host.contains(':') {
-            format!("[{}]", pod.host)
-        } else {
-            pod.host.clone()
-        };
+        let host =
+            if pod.host.contains(':') { format!("[{}]", pod.host) } else { pod.host.clone() };
         return Ok(Chosen {
             cluster: Cluster {
                 server: Some(format!("https://{host}:{}", pod.port)),
                 certificate_authority: Some(file("ca.crt")),
                 ..Cluster::default()
             },
-            user: AuthInfo {
-                token_file: Some(file("token")),
-                ..AuthInfo::default()
-            },
+            user: AuthInfo { token_file: Some(file("token")), ..AuthInfo::default() },
             namespace: namespace_of_pod(&pod.directory.join("namespace")),
             files: "the service account of this pod".to_owned(),
             context: None,
@@ -97,10 +82,7 @@ fn without_files(connection: &Connection, paths: &[PathBuf]) -> Result<Chosen, C
     }
     let names: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
     let looked = match (env_is_set, names.is_empty()) {
-        (true, _) => format!(
-            "KUBECONFIG names {}, which does not exist",
-            names.join(", ")
-        ),
+        (true, _) => format!("KUBECONFIG names {}, which does not exist", names.join(", ")),
         (false, false) => format!(
             "neither --kubeconfig nor KUBECONFIG is set, and {} does not exist",
             names.join(", ")
@@ -124,11 +106,8 @@ fn pick(
     config: &Kubeconfig,
     files: String,
 ) -> Result<Chosen, ClusterError> {
-    let missing = |what: String, hint: String| ClusterError::Entry {
-        what,
-        files: files.clone(),
-        hint,
-    };
+    let missing =
+        |what: String, hint: String| ClusterError::Entry { what, files: files.clone(), hint };
     let current = config.current_context.as_deref().filter(|c| !c.is_empty());
     let name = connection.context.as_deref().or(current);
     let context = match name {
@@ -227,8 +206,5 @@ fn broken(path: &Path, error: &KubeconfigError) -> ClusterError {
         }
         _ => "not a kubeconfig".to_owned(),
     };
-    ClusterError::Kubeconfig {
-        file: path.to_owned(),
-        reason,
-    }
+    ClusterError::Kubeconfig { file: path.to_owned(), reason }
 }

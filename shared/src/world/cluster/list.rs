@@ -60,10 +60,7 @@ pub(super) async fn pages<T: DeserializeOwned>(
         let List { metadata, items } = asker.parse::<List<T>>(&path, &reply.body)?;
         drop(reply.body);
         if more.is_empty() {
-            first = Version {
-                version: metadata.resource_version,
-                date: reply.date,
-            };
+            first = Version { version: metadata.resource_version, date: reply.date };
         }
         each(Part::Items(items));
         more = metadata.more;

@@ -60,11 +60,7 @@ impl Cluster {
         let chosen = kubeconfig::choose(connection)?;
         let runner = Arc::new(Runner::new()?);
         let asker = runner.block_on(Asker::new(connection, chosen))?;
-        Ok(Self {
-            server: asker.server(),
-            runner,
-            asker: Arc::new(asker),
-        })
+        Ok(Self { server: asker.server(), runner, asker: Arc::new(asker) })
     }
 
     /// The server's address.
@@ -109,8 +105,7 @@ impl Cluster {
         interner: &mut Interner,
         each: &mut dyn FnMut(Pod),
     ) -> Result<ListVersion, ClusterError> {
-        self.runner
-            .block_on(read::pods(&self.asker, query, interner, each))
+        self.runner.block_on(read::pods(&self.asker, query, interner, each))
     }
 
     /// One pod, if it is there.
@@ -120,8 +115,7 @@ impl Cluster {
         name: &str,
         interner: &mut Interner,
     ) -> Result<Option<Pod>, ClusterError> {
-        self.runner
-            .block_on(read::pod(&self.asker, namespace, name, interner))
+        self.runner.block_on(read::pod(&self.asker, namespace, name, interner))
     }
 
     /// A pod as the server writes it, if it is there.
@@ -130,8 +124,7 @@ impl Cluster {
         namespace: &str,
         name: &str,
     ) -> Result<Option<serde_json::Value>, ClusterError> {
-        self.runner
-            .block_on(read::manifest(&self.asker, namespace, name))
+        self.runner.block_on(read::manifest(&self.asker, namespace, name))
     }
 
     /// Controllers of one kind.
@@ -140,8 +133,7 @@ impl Cluster {
         kind: WorkloadKind,
         scope: &Scope,
     ) -> Result<Vec<Workload>, ClusterError> {
-        self.runner
-            .block_on(read::workloads(&self.asker, kind, scope))
+        self.runner.block_on(read::workloads(&self.asker, kind, scope))
     }
 
     /// Nodes.
@@ -156,8 +148,7 @@ impl Cluster {
 
     /// One Service, if it is there.
     pub fn service(&self, namespace: &str, name: &str) -> Result<Option<Service>, ClusterError> {
-        self.runner
-            .block_on(read::service(&self.asker, namespace, name))
+        self.runner.block_on(read::service(&self.asker, namespace, name))
     }
 
     /// Services.
@@ -171,14 +162,12 @@ impl Cluster {
         namespace: &str,
         name: &str,
     ) -> Result<Option<usize>, ClusterError> {
-        self.runner
-            .block_on(read::ready_endpoints(&self.asker, namespace, name))
+        self.runner.block_on(read::ready_endpoints(&self.asker, namespace, name))
     }
 
     /// Secrets that hold tokens of service accounts, by digest.
     pub fn token_secrets(&self, scope: &Scope) -> Result<Vec<TokenSecret>, ClusterError> {
-        self.runner
-            .block_on(read::token_secrets(&self.asker, scope))
+        self.runner.block_on(read::token_secrets(&self.asker, scope))
     }
 
     /// The root CA that each namespace publishes, by digest.
@@ -213,13 +202,7 @@ impl Cluster {
         from: &ListVersion,
         interrupt: &Interrupt,
     ) -> PodFeed {
-        PodFeed::start(
-            Arc::clone(&self.runner),
-            &self.asker,
-            query,
-            from,
-            interrupt.clone(),
-        )
+        PodFeed::start(Arc::clone(&self.runner), &self.asker, query, from, interrupt.clone())
     }
 }
 

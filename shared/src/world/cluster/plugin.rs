@@ -66,10 +66,7 @@ pub(super) async fn run(
     }
     let finished = command.spawn().map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => fail("is not installed".to_owned()),
-        _ => fail(format!(
-            "cannot be started: {}",
-            super::trust::io_reason(&e)
-        )),
+        _ => fail(format!("cannot be started: {}", super::trust::io_reason(&e))),
     })?;
     let output = if interactive {
         finished.wait_with_output().await
@@ -85,9 +82,7 @@ pub(super) async fn run(
     // JSON is YAML; kubectl takes both.
     let answer: Answer = serde_saphyr::from_slice(&output.stdout)
         .map_err(|_| fail("answered with something that is no ExecCredential".to_owned()))?;
-    let status = answer
-        .status
-        .ok_or_else(|| fail("answered without a credential".to_owned()))?;
+    let status = answer.status.ok_or_else(|| fail("answered without a credential".to_owned()))?;
     let expires = status
         .expiration_timestamp
         .as_deref()
@@ -106,11 +101,7 @@ pub(super) async fn run(
         user.client_key_data = Some(base64.encode(key).into());
         any = true;
     }
-    if any {
-        Ok(expires)
-    } else {
-        Err(fail("answered without a credential".to_owned()))
-    }
+    if any { Ok(expires) } else { Err(fail("answered without a credential".to_owned())) }
 }
 
 /// What the plugin is told: the version it is to answer in, whether it may ask, and the cluster where it wants to know.

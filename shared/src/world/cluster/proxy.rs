@@ -18,18 +18,11 @@ pub(super) fn choose(
     if let Some(url) = set(kubeconfig) {
         return parse(&url, "the kubeconfig").map(Some);
     }
-    let ProxyEnv {
-        https_proxy,
-        no_proxy,
-    } = &connection.proxy_env;
+    let ProxyEnv { https_proxy, no_proxy } = &connection.proxy_env;
     let applies = server.scheme_str() == Some("https");
     match set(https_proxy.as_deref()).filter(|_| applies) {
         Some(url) if !is_exempt(no_proxy.as_deref().unwrap_or(""), server) => {
-            let url = if url.contains("://") {
-                url
-            } else {
-                format!("http://{url}")
-            };
+            let url = if url.contains("://") { url } else { format!("http://{url}") };
             parse(&url, "HTTPS_PROXY").map(Some)
         }
         _ => Ok(None),
@@ -38,10 +31,7 @@ pub(super) fn choose(
 
 /// Never repeats the text: it can hold a password.
 fn parse(url: &str, origin: &'static str) -> Result<Uri, ClusterError> {
-    let fail = |reason: &str| ClusterError::Proxy {
-        origin,
-        reason: reason.to_owned(),
-    };
+    let fail = |reason: &str| ClusterError::Proxy { origin, reason: reason.to_owned() };
     // Names are resolved by the proxy in both spellings.
     let url = url
         .strip_prefix("socks5h://")
@@ -63,13 +53,8 @@ fn is_exempt(no_proxy: &str, server: &Uri) -> bool {
         .trim_matches(['[', ']'])
         .trim_end_matches('.')
         .to_ascii_lowercase();
-    let port = server
-        .port_u16()
-        .unwrap_or(if server.scheme_str() == Some("http") {
-            80
-        } else {
-            443
-        });
+    let port =
+        server.port_u16().unwrap_or(if server.scheme_str() == Some("http") { 80 } else { 443 });
     let address: Option<IpAddr> = host.parse().ok();
     if host == "localhost" || address.is_some_and(|a| a.is_loopback()) {
         return true;
@@ -113,15 +98,10 @@ fn rule_matches(rule: &str, host: &str, address: Option<IpAddr>, port: u16) -> b
     let name = name.strip_prefix('*').unwrap_or(name);
     match name.strip_prefix('.') {
         // `.example.com` means what is below it, not the name itself.
-        Some(below) => host
-            .strip_suffix(below)
-            .is_some_and(|front| front.ends_with('.') && front.len() > 1),
-        None => {
-            host == name
-                || host
-                    .strip_suffix(name)
-                    .is_some_and(|front| front.ends_with('.'))
+        Some(below) => {
+            host.strip_suffix(below).is_some_and(|front| front.ends_with('.') && front.len() > 1)
         }
+        None => host == name || host.strip_suffix(name).is_some_and(|front| front.ends_with('.')),
     }
 }
 
@@ -195,10 +175,7 @@ mod tests {
             Some("socks5://conf:2/")
         );
         connection.proxy_url = Some("https://flag:3".to_owned());
-        assert_eq!(
-            chosen(&connection, Some("http://conf:2")).as_deref(),
-            Some("https://flag:3/")
-        );
+        assert_eq!(chosen(&connection, Some("http://conf:2")).as_deref(), Some("https://flag:3/"));
         connection.proxy_url = None;
         connection.proxy_env.no_proxy = None;
         connection.proxy_env.https_proxy = Some("env:1".to_owned());
@@ -208,15 +185,9 @@ mod tests {
     #[test]
     fn a_password_in_a_proxy_is_never_repeated() {
         let server: Uri = "https://api.example.com".parse().expect("uri");
-        for url in [
-            "ftp://me:hunter2@host",
-            "me:hunter2@host",
-            "http://me:hunter2@",
-        ] {
-            let connection = Connection {
-                proxy_url: Some(url.to_owned()),
-                ..Connection::default()
-            };
+        for url in ["ftp://me:hunter2@host", "me:hunter2@host", "http://me:hunter2@"] {
+            let connection =
+                Connection { proxy_url: Some(url.to_owned()), ..Connection::default() };
             let error = choose(&connection, None, &server).expect_err(url);
             let text = format!("{error} {error:?}");
             assert!(!text.contains("hunter2"), "{text}");

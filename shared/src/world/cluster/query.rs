@@ -60,10 +60,7 @@ pub(super) struct Listing {
 
 impl Listing {
     pub(super) fn new(path: String) -> Self {
-        Self {
-            path,
-            conditions: String::new(),
-        }
+        Self { path, conditions: String::new() }
     }
 
     pub(super) fn with(mut self, key: &str, value: &str) -> Self {

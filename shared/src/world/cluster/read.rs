@@ -74,9 +74,7 @@ pub(super) async fn pods(
         .await?;
         result.mixed |= again;
         result.date = date.or(result.date);
-        result
-            .versions
-            .insert(namespace.unwrap_or_default().to_owned(), version);
+        result.versions.insert(namespace.unwrap_or_default().to_owned(), version);
     }
     Ok(result)
 }
@@ -88,14 +86,9 @@ async fn in_scope<T: DeserializeOwned>(
     listing: impl Fn(Option<&str>) -> Listing,
 ) -> Result<Vec<T>, ClusterError> {
     let listings: Vec<Listing> = scope.parts().into_iter().map(listing).collect();
-    let lists = listings
-        .iter()
-        .map(|listing| whole::<T>(asker, listing))
-        .collect::<Vec<_>>();
-    let lists: Vec<Vec<T>> = futures_util::stream::iter(lists)
-        .buffered(SIDE_BY_SIDE)
-        .try_collect()
-        .await?;
+    let lists = listings.iter().map(|listing| whole::<T>(asker, listing)).collect::<Vec<_>>();
+    let lists: Vec<Vec<T>> =
+        futures_util::stream::iter(lists).buffered(SIDE_BY_SIDE).try_collect().await?;
     Ok(lists.into_iter().flatten().collect())
 }
 
@@ -153,9 +146,7 @@ async fn object<T: DeserializeOwned>(
     name: &str,
 ) -> Result<Option<T>, ClusterError> {
     let collection = collection("/api/v1", Some(namespace), plural);
-    asker
-        .json_if_there(&format!("{collection}/{}", encode(name)))
-        .await
+    asker.json_if_there(&format!("{collection}/{}", encode(name))).await
 }
 
 pub(super) async fn service(
@@ -163,9 +154,7 @@ pub(super) async fn service(
     namespace: &str,
     name: &str,
 ) -> Result<Option<Service>, ClusterError> {
-    Ok(object(asker, namespace, "services", name)
-        .await?
-        .map(Service::read))
+    Ok(object(asker, namespace, "services", name).await?.map(Service::read))
 }
 
 pub(super) async fn ready_endpoints(
@@ -237,17 +226,12 @@ pub(super) async fn identity(asker: &Asker) -> Result<ClusterIdentity, ClusterEr
             reason: "the namespace has no UID".to_owned(),
         });
     }
-    Ok(ClusterIdentity {
-        uid: Uid(found.metadata.uid.into()),
-        server: asker.server(),
-    })
+    Ok(ClusterIdentity { uid: Uid(found.metadata.uid.into()), server: asker.server() })
 }
 
 pub(super) async fn version(asker: &Asker) -> Result<ServerVersion, ClusterError> {
     let info: VersionInfo = asker.json("/version").await?;
-    Ok(info
-        .version()
-        .unwrap_or(ServerVersion { major: 0, minor: 0 }))
+    Ok(info.version().unwrap_or(ServerVersion { major: 0, minor: 0 }))
 }
 
 #[derive(Default, Deserialize)]
@@ -270,14 +254,9 @@ pub(super) async fn warnings(
     asker: &Asker,
     object: &ObjectRef,
 ) -> Result<Vec<Warning>, ClusterError> {
-    let namespace = if object.namespace.is_empty() {
-        "default"
-    } else {
-        &object.namespace
-    };
-    let listing = Listing::new(collection("/api/v1", Some(namespace), "events")).fields(Some(
-        &format!("involvedObject.uid={},type=Warning", object.uid),
-    ));
+    let namespace = if object.namespace.is_empty() { "default" } else { &object.namespace };
+    let listing = Listing::new(collection("/api/v1", Some(namespace), "events"))
+        .fields(Some(&format!("involvedObject.uid={},type=Warning", object.uid)));
     let events = whole::<EventWire>(asker, &listing).await?;
     let mut warnings: Vec<Warning> = events
         .into_iter()

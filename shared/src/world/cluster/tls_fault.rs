@@ -257,17 +257,15 @@ fn certificate_fault(error: &CertificateError) -> ConnectFault {
             format!("valid from {}, and it is {}", date(not_before), date(time)),
         ),
         CertificateError::NotValidYet => ConnectFault::NotYetValid("no dates given".to_owned()),
-        CertificateError::NotValidForNameContext {
-            expected,
-            presented,
-        } => ConnectFault::WrongName {
-            wanted: expected.to_str().into_owned(),
-            names: presented.iter().map(|name| plain_name(name)).collect(),
-        },
-        CertificateError::NotValidForName => ConnectFault::WrongName {
-            wanted: "this server".to_owned(),
-            names: Vec::new(),
-        },
+        CertificateError::NotValidForNameContext { expected, presented } => {
+            ConnectFault::WrongName {
+                wanted: expected.to_str().into_owned(),
+                names: presented.iter().map(|name| plain_name(name)).collect(),
+            }
+        }
+        CertificateError::NotValidForName => {
+            ConnectFault::WrongName { wanted: "this server".to_owned(), names: Vec::new() }
+        }
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             ConnectFault::WrongPurpose
         }

@@ -41,18 +41,12 @@ impl TokenFile {
             what: format!("token file {}", path.display()),
             reason,
         })?;
-        Ok(Some(Self {
-            path,
-            last: Mutex::new((Instant::now(), header)),
-        }))
+        Ok(Some(Self { path, last: Mutex::new((Instant::now(), header)) }))
     }
 
     /// The header, from the file if it was not read for a while. A file that went away leaves the last token in use.
     pub(super) fn header(&self) -> HeaderValue {
-        let mut last = self
-            .last
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if last.0.elapsed() > FRESH {
             let token = read(&self.path).unwrap_or_else(|_| last.1.clone());
             *last = (Instant::now(), token);
@@ -63,10 +57,7 @@ impl TokenFile {
     /// Reads the file now; `Some` if it holds another token than before.
     pub(super) fn reread(&self) -> Option<()> {
         let new = read(&self.path).ok()?;
-        let mut last = self
-            .last
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let changed = last.1 != new;
         *last = (Instant::now(), new);
         changed.then_some(())

@@ -14,21 +14,13 @@ pub(super) fn roots(
     cluster: &Cluster,
 ) -> Result<Option<Vec<Vec<u8>>>, ClusterError> {
     let mut roots = Vec::new();
-    if let Some(data) = cluster
-        .certificate_authority_data
-        .as_deref()
-        .filter(|d| !d.is_empty())
-    {
+    if let Some(data) = cluster.certificate_authority_data.as_deref().filter(|d| !d.is_empty()) {
         let what = "certificate-authority-data of the kubeconfig";
         let pem = base64::engine::general_purpose::STANDARD
             .decode(data.trim())
             .map_err(|_| material(what.to_owned(), "it is not base64"))?;
         certificates(what.to_owned(), &pem, &mut roots)?;
-    } else if let Some(path) = cluster
-        .certificate_authority
-        .as_deref()
-        .filter(|p| !p.is_empty())
-    {
+    } else if let Some(path) = cluster.certificate_authority.as_deref().filter(|p| !p.is_empty()) {
         from_file("certificate authority", Path::new(path), &mut roots)?;
     }
     let own = !roots.is_empty();
@@ -43,12 +35,8 @@ pub(super) fn roots(
     }
     if !own && connection.certificate_authority.is_none() {
         // Only extra ones: they are trusted besides what would have been trusted without them.
-        roots.extend(
-            rustls_native_certs::load_native_certs()
-                .certs
-                .into_iter()
-                .map(|c| c.to_vec()),
-        );
+        roots
+            .extend(rustls_native_certs::load_native_certs().certs.into_iter().map(|c| c.to_vec()));
     }
     Ok(Some(roots))
 }
@@ -80,16 +68,10 @@ fn certificates(what: String, pem: &[u8], roots: &mut Vec<Vec<u8>>) -> Result<()
 }
 
 fn material(what: String, reason: impl Into<String>) -> ClusterError {
-    ClusterError::Material {
-        what,
-        reason: reason.into(),
-    }
+    ClusterError::Material { what, reason: reason.into() }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the files that a kubeconfig names are part of it"
-)]
+#[expect(clippy::disallowed_methods, reason = "the files that a kubeconfig names are part of it")]
 pub(super) fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     std::fs::read(path)
 }
@@ -99,7 +81,5 @@ pub(super) fn io_reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or(&text);
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_lowercase().chain(chars).collect()
-    })
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }

@@ -104,13 +104,7 @@ pub(super) async fn watch(
             Ok(Some(Err(error))) => return End::Failed(version, asker.broken(&error)),
             Err(_) => {
                 let server = asker.server();
-                return End::Failed(
-                    version,
-                    ClusterError::TimedOut {
-                        server,
-                        limit: SILENCE,
-                    },
-                );
+                return End::Failed(version, ClusterError::TimedOut { server, limit: SILENCE });
             }
         };
         let mut chunk = &chunk[..];
@@ -142,11 +136,7 @@ fn line(text: &[u8], version: &mut String, each: &mut impl FnMut(Event)) -> bool
         let Ok(pod) = serde_json::from_str::<wire::Pod>(object.get()) else {
             return false;
         };
-        each(if kind == "DELETED" {
-            Event::Gone(pod)
-        } else {
-            Event::Now(pod)
-        });
+        each(if kind == "DELETED" { Event::Gone(pod) } else { Event::Now(pod) });
     } else if kind != "BOOKMARK" {
         return false;
     }
