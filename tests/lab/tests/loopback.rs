@@ -10,7 +10,7 @@ mod loopback {
 
 use std::time::Duration;
 
-use lab::loopback::{Component, Generation, Loopback, Options};
+use lab::loopback::{Authority, Component, Generation, Loopback, Options};
 use lab::world;
 
 fn start(options: &Options) -> Loopback {
