@@ -187,13 +187,7 @@ impl Loopback {
     /// in a directory of their own, beside the authority (`ca.crt`, `ca.key`) that signed the certificate. To be
     /// put into use with [`Self::restart_with`].
     pub fn spare_pki(&self, name: &str, authority: Authority) -> Result<PathBuf> {
-        pki::spare(
-            &self.current.join("kubeadm"),
-            &self.settings(),
-            self.dir(),
-            name,
-            authority,
-        )
+        pki::spare(&self.current.join("kubeadm"), &self.settings(), self.dir(), name, authority)
     }
 
     /// Stops the clock of a component: it holds its connections and answers nothing, until [`Self::thaw`].

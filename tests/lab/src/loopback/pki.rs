@@ -54,11 +54,8 @@ pub(super) fn spare(
 }
 
 fn configure(settings: &Settings, dir: &Path, folder: &str) -> Result<()> {
-    fs::write(
-        dir.join(format!("{folder}.yaml")),
-        configuration(settings, &dir.join(folder)),
-    )
-    .context("cannot write kubeadm's configuration")
+    fs::write(dir.join(format!("{folder}.yaml")), configuration(settings, &dir.join(folder)))
+        .context("cannot write kubeadm's configuration")
 }
 
 /// A kubeconfig for each who needs one, and `server-N.conf` for each API server.
