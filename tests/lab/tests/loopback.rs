@@ -104,18 +104,33 @@ fn several_api_servers_serve_one_cluster_and_one_may_go() {
 }
 
 #[test]
-fn components_restart_with_other_flags_freeze_and_thaw() {
+fn components_restart_with_other_flags_and_certificates_freeze_and_thaw() {
     let lab = start(&Options { nodes: 1, ..Options::default() });
-    let refused = lab.kubectl(&["--request-timeout=1s", "get", "--raw=/metrics"]).unwrap();
-    assert!(refused.status.success());
-    // A flag of the same name replaces the lab's own: without RBAC the administrator's group has no rights.
-    lab.restart_with(
-        Component::ApiServer(0),
-        &["--profiling=false", "--authorization-mode=Node,RBAC"],
-    )
-    .unwrap();
-    let profile = lab.kubectl(&["get", "--raw=/debug/pprof/cmdline"]).unwrap();
-    assert!(!profile.status.success(), "profiling is off");
+    let profile = || lab.kubectl(&["get", "--raw=/debug/pprof/"]).unwrap().status.success();
+    assert!(profile());
+    lab.restart_with(Component::ApiServer(0), &["--profiling=false"]).unwrap();
+    assert!(!profile(), "the flag was not taken");
+    // Another certificate of the same authority, and then one of another: the administrator trusts only the first.
+    for (name, authority, trusted) in
+        [("renewed", Authority::Same, true), ("foreign", Authority::New, false)]
+    {
+        let spare = lab.spare_pki(name, authority).unwrap();
+        let certificate = format!("--tls-cert-file={}", spare.join("apiserver.crt").display());
+        let key = format!("--tls-private-key-file={}", spare.join("apiserver.key").display());
+        lab.kill(Component::ApiServer(0)).unwrap();
+        lab.set_flags(Component::ApiServer(0), &[&certificate, &key]).unwrap();
+        lab.start_component(Component::ApiServer(0)).unwrap();
+        if trusted {
+            lab.wait_api_server(0).unwrap();
+        } else {
+            lab.wait_until(Duration::from_secs(20), "the foreign certificate is refused", || {
+                let output = lab.kubectl(&["get", "--raw=/readyz"])?;
+                Ok(String::from_utf8_lossy(&output.stderr).contains("certificate"))
+            })
+            .unwrap();
+        }
+    }
+    lab.restart_with(Component::ApiServer(0), &[]).unwrap();
     lab.freeze(Component::ApiServer(0)).unwrap();
     let frozen = lab.kubectl(&["--request-timeout=1s", "get", "nodes"]).unwrap();
     assert!(!frozen.status.success());

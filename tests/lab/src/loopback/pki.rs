@@ -62,7 +62,7 @@ fn configure(settings: &Settings, dir: &Path, folder: &str) -> Result<()> {
 pub(super) fn kubeconfigs(kubeadm: &Path, settings: &Settings, dir: &Path) -> Result<()> {
     let made = dir.join("kubeconfigs");
     let folder = made.display().to_string();
-    phase(kubeadm, dir, &["kubeconfig", "all", "--kubeconfig-dir", &folder])?;
+    phase(kubeadm, dir, "pki", &["kubeconfig", "all", "--kubeconfig-dir", &folder])?;
     let servers = settings.servers();
     for name in KUBECONFIGS {
         let text = fs::read_to_string(made.join(format!("{name}.conf")))
@@ -105,7 +105,7 @@ fn pointed_at(kubeconfig: &str, server: &str) -> String {
     lines.collect()
 }
 
-fn configuration(settings: &Settings, dir: &Path) -> String {
+fn configuration(settings: &Settings, pki: &Path) -> String {
     let addresses: Vec<String> =
         (0..settings.api_servers).map(|n| settings.block.member(n).to_string()).collect();
     format!(
