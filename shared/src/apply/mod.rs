@@ -8,6 +8,7 @@ pub mod journal;
 pub mod memory;
 pub mod outcome;
 pub mod recycle;
+pub mod state;
 
 #[cfg(test)]
 mod engine_tests;

@@ -170,6 +170,11 @@ impl Cluster {
         self.runner.block_on(read::token_secrets(&self.asker, scope))
     }
 
+    /// Whether there is a Secret of that name, of any type.
+    pub fn secret_exists(&self, namespace: &str, name: &str) -> Result<bool, ClusterError> {
+        self.runner.block_on(read::secret_exists(&self.asker, namespace, name))
+    }
+
     /// The root CA that each namespace publishes, by digest.
     pub fn root_cas(&self, scope: &Scope) -> Result<Vec<RootCa>, ClusterError> {
         self.runner.block_on(read::root_cas(&self.asker, scope))

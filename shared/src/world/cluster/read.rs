@@ -149,6 +149,16 @@ async fn object<T: DeserializeOwned>(
     asker.json_if_there(&format!("{collection}/{}", encode(name))).await
 }
 
+/// Whether there is a Secret of that name, of any type.
+pub(super) async fn secret_exists(
+    asker: &Asker,
+    namespace: &str,
+    name: &str,
+) -> Result<bool, ClusterError> {
+    let found: Option<serde::de::IgnoredAny> = object(asker, namespace, "secrets", name).await?;
+    Ok(found.is_some())
+}
+
 pub(super) async fn service(
     asker: &Asker,
     namespace: &str,
