@@ -11,6 +11,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What the flags stand under in `--help`; said for each, since a heading of the group would go on after it.
+const HEADING: &str = "Connection, as in kubectl";
+
 /// Where Kubernetes puts the credentials of a pod.
 const POD_CREDENTIALS: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
@@ -21,103 +24,102 @@ const SHOW_REQUESTS: u8 = 6;
 ///
 /// `-h` shows the flags of every day, `--help` all of them.
 #[derive(Args, Clone, Default)]
-#[command(next_help_heading = "Connection, as in kubectl")]
 pub struct ConnectionArgs {
     /// Kubeconfig file; default: the files of `$KUBECONFIG`, else `~/.kube/config`
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(help_heading = HEADING, long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub kubeconfig: Option<PathBuf>,
 
     /// Context of the kubeconfig
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(help_heading = HEADING, long, global = true, value_name = "NAME")]
     pub context: Option<String>,
 
     /// Cluster of the kubeconfig
-    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    #[arg(help_heading = HEADING, long, global = true, value_name = "NAME", hide_short_help = true)]
     pub cluster: Option<String>,
 
     /// User of the kubeconfig
-    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    #[arg(help_heading = HEADING, long, global = true, value_name = "NAME", hide_short_help = true)]
     pub user: Option<String>,
 
     /// Namespace; default: the context's
-    #[arg(short, long, global = true, value_name = "NAME")]
+    #[arg(help_heading = HEADING, short, long, global = true, value_name = "NAME")]
     pub namespace: Option<String>,
 
     /// Address of the API server
-    #[arg(short, long, global = true, value_name = "URL", hide_short_help = true)]
+    #[arg(help_heading = HEADING, short, long, global = true, value_name = "URL", hide_short_help = true)]
     pub server: Option<String>,
 
     /// Name that the server's certificate must carry
-    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    #[arg(help_heading = HEADING, long, global = true, value_name = "NAME", hide_short_help = true)]
     pub tls_server_name: Option<String>,
 
     /// Do not check the server's certificate: whoever answers gets the credentials
     #[arg(
-        long, global = true, hide_short_help = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+        help_heading = HEADING, long, global = true, hide_short_help = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
         default_value_t, default_missing_value = "true", hide_default_value = true, hide_possible_values = true,
         value_name = "BOOL"
     )]
     pub insecure_skip_tls_verify: bool,
 
     /// File of CA certificates to trust
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
+    #[arg(help_heading = HEADING, long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub certificate_authority: Option<PathBuf>,
 
     /// File of CA certificates to trust besides: during a rotation the old and the new one are both right; repeatable
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
+    #[arg(help_heading = HEADING, long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub extra_ca: Vec<PathBuf>,
 
     /// File with the client certificate
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
+    #[arg(help_heading = HEADING, long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub client_certificate: Option<PathBuf>,
 
     /// File with the client key
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
+    #[arg(help_heading = HEADING, long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub client_key: Option<PathBuf>,
 
     /// Bearer token; other users of this machine can see it while the command runs
-    #[arg(long, global = true, value_name = "TOKEN", hide_short_help = true)]
+    #[arg(help_heading = HEADING, long, global = true, value_name = "TOKEN", hide_short_help = true)]
     pub token: Option<String>,
 
     /// User to act as
-    #[arg(long = "as", global = true, value_name = "USER", hide_short_help = true)]
+    #[arg(help_heading = HEADING, long = "as", global = true, value_name = "USER", hide_short_help = true)]
     pub as_user: Option<String>,
 
     /// Group to act as; repeatable
-    #[arg(long, global = true, value_name = "GROUP", hide_short_help = true)]
+    #[arg(help_heading = HEADING, long, global = true, value_name = "GROUP", hide_short_help = true)]
     pub as_group: Vec<String>,
 
     /// UID to act as
-    #[arg(long, global = true, value_name = "UID", hide_short_help = true)]
+    #[arg(help_heading = HEADING, long, global = true, value_name = "UID", hide_short_help = true)]
     pub as_uid: Option<String>,
 
     /// Extra field of the user to act as, `KEY=VALUE`; repeatable
-    #[arg(long, global = true, value_name = "KEY=VALUE", hide_short_help = true)]
+    #[arg(help_heading = HEADING, long, global = true, value_name = "KEY=VALUE", hide_short_help = true)]
     pub as_user_extra: Vec<String>,
 
     /// How long one request may take, `30s` or `1m`; 0 is for ever
-    #[arg(long, global = true, value_name = "DURATION", value_parser = parse_go_or_seconds, hide_short_help = true)]
+    #[arg(help_heading = HEADING, long, global = true, value_name = "DURATION", value_parser = parse_go_or_seconds, hide_short_help = true)]
     pub request_timeout: Option<Duration>,
 
     /// Proxy to the API server: `http://`, `https://` or `socks5://`
-    #[arg(long, global = true, value_name = "URL", hide_short_help = true)]
+    #[arg(help_heading = HEADING, long, global = true, value_name = "URL", hide_short_help = true)]
     pub proxy_url: Option<String>,
 
     /// Ask for answers that are not compressed
     #[arg(
-        long, global = true, hide_short_help = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+        help_heading = HEADING, long, global = true, hide_short_help = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
         default_value_t, default_missing_value = "true", hide_default_value = true, hide_possible_values = true,
         value_name = "BOOL"
     )]
     pub disable_compression: bool,
 
     /// Nothing is cached; taken so that scripts made for kubectl work
-    #[arg(long, global = true, value_name = "DIRECTORY", hide = true)]
+    #[arg(help_heading = HEADING, long, global = true, value_name = "DIRECTORY", hide = true)]
     pub cache_dir: Option<PathBuf>,
 
     /// How much is told on stderr, as a number; 6 shows each request
     #[arg(
-        short = 'v',
+        help_heading = HEADING, short = 'v',
         long = "v",
         global = true,
         value_name = "LEVEL",

@@ -7,6 +7,9 @@ use crate::tell::json::Format;
 use clap::{ArgAction, Args, ValueEnum, ValueHint};
 use std::path::PathBuf;
 
+/// What the flags stand under in `--help`; said for each, since a heading of the group would go on after it.
+const HEADING: &str = "Output";
+
 /// `-o`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OutputFormat {
@@ -58,11 +61,10 @@ impl ValueEnum for When {
 
 /// How results are printed.
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     /// Format of the result; scripts can rely on `name`, `json` and `yaml`
     #[arg(
-        short,
+        help_heading = HEADING, short,
         long,
         global = true,
         value_enum,
@@ -74,19 +76,19 @@ pub struct OutputArgs {
 
     /// Print tables without headers
     #[arg(
-        long, global = true, hide_short_help = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+        help_heading = HEADING, long, global = true, hide_short_help = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
         default_value_t, default_missing_value = "true", hide_default_value = true, hide_possible_values = true,
         value_name = "BOOL"
     )]
     pub no_headers: bool,
 
     /// Tell failures and warnings only
-    #[arg(short, long, global = true)]
+    #[arg(help_heading = HEADING, short, long, global = true)]
     pub quiet: bool,
 
     /// Colours: auto, always or never; `NO_COLOR` is honoured
     #[arg(
-        long,
+        help_heading = HEADING, long,
         global = true,
         value_enum,
         value_name = "WHEN",
@@ -98,7 +100,7 @@ pub struct OutputArgs {
     pub color: When,
 
     /// Append each event as a line of JSON to this file
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
+    #[arg(help_heading = HEADING, long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub log_file: Option<PathBuf>,
 }
 

@@ -3,19 +3,21 @@
 use crate::facts::selector::Selector;
 use clap::{ArgAction, Args};
 
+/// What the flags stand under in `--help`; said for each, since a heading of the group would go on after it.
+const HEADING: &str = "Selection";
+
 /// Which objects.
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Selection")]
 pub struct SelectionArgs {
     /// All namespaces; `-n` then does not matter
     #[arg(
-        short = 'A', long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t,
+        help_heading = HEADING, short = 'A', long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t,
         default_missing_value = "true", hide_default_value = true, hide_possible_values = true, value_name = "BOOL"
     )]
     pub all_namespaces: bool,
 
     /// Labels: `app=a`, `app!=a`, `app in (a,b)`, `app notin (a)`, `app`, `!app`; all of them must match
-    #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = Selector::parse)]
+    #[arg(help_heading = HEADING, short = 'l', long, value_name = "SELECTOR", value_parser = Selector::parse)]
     pub selector: Option<Selector>,
 }
 
