@@ -153,7 +153,9 @@ const LIMITS: Limits = Limits { each: Duration::from_secs(20), retry: Duration::
 fn run(plan: &Plan, world: &mut World, room: usize) -> (Report, Vec<Entry>, Vec<String>) {
     let mut paper = Paper { entries: vec![], room };
     let mut told = vec![];
-    let report = apply(plan, world, &mut paper, LIMITS, &mut |h| told.push(words(&h)));
+    let report = apply(plan, world, &mut paper, LIMITS, &mut |h| {
+        told.push(words(&h));
+    });
     (report, paper.entries, told)
 }
 

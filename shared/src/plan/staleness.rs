@@ -185,7 +185,7 @@ fn changed_since(
 ///
 /// A pod made after the change reads the new content: both dates are the API server's. In an older pod only a container
 /// that started after the kubelet had brought the new file counts, by a clock that may be off.
-fn started_before(pod: &Pod, change: Timestamp) -> bool {
+pub fn started_before(pod: &Pod, change: Timestamp) -> bool {
     if pod.created >= change {
         return false;
     }

@@ -205,10 +205,15 @@ fn scaled(workload: &Workload) -> String {
     )
 }
 
-/// Ready pods of a namespace that a selector names, beside one of them.
-pub fn others_ready(namespace: &str, selector: &Selector, except: &Uid, sight: &Sight) -> usize {
+/// Ready pods of a namespace that a selector names, beside these.
+pub fn others_ready(
+    namespace: &str,
+    selector: &Selector,
+    except: &HashSet<Uid>,
+    sight: &Sight,
+) -> usize {
     let counts = |p: &&Pod| {
-        p.uid != *except
+        !except.contains(&p.uid)
             && p.is_ready()
             && &*p.namespace == namespace
             && selector.matches(&p.labels)

@@ -1,0 +1,5 @@
+//! The doors to the world: each the only place that uses what it wraps.
+
+pub mod clock;
+pub mod cluster;
+pub mod interrupt;
