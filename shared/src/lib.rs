@@ -10,6 +10,7 @@
 //! | `cli` | what every binary looks like | all |
 
 pub mod apply;
+pub mod cli;
 pub mod facts;
 pub mod plan;
 pub mod tell;

@@ -55,6 +55,11 @@ pub trait Fault: Error {
     fn hint(&self) -> Option<String> {
         None
     }
+
+    /// Kubernetes' reason, where the sentence is the API server's own: it is then printed as kubectl prints it.
+    fn server_reason(&self) -> Option<&str> {
+        None
+    }
 }
 
 #[cfg(test)]

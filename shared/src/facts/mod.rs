@@ -13,6 +13,7 @@ pub mod pace;
 pub mod pod;
 pub mod selector;
 pub mod service;
+pub mod trace;
 pub mod version;
 pub mod wire;
 pub mod words;

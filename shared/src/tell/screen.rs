@@ -209,7 +209,8 @@ pub(crate) mod tests {
         (Screen::new(stream(), stream(), Box::new(|| 20)), paper)
     }
 
-    fn failing(kind: ErrorKind) -> Screen {
+    /// A screen whose stdout fails.
+    pub(crate) fn failing(kind: ErrorKind) -> Screen {
         let stream =
             |writer: Box<dyn Write + Send>| Stream { writer, terminal: false, colour: false };
         let stdout = stream(Box::new(Paper(Arc::default(), Some(kind))));
