@@ -27,6 +27,19 @@ pub trait Interpreter {
     fn now(&self) -> Timestamp;
     /// Somebody asked to stop.
     fn interrupted(&self) -> bool;
+    /// What happened to the connection since the last call.
+    fn remarks(&mut self) -> Vec<Remark> {
+        Vec::new()
+    }
+}
+
+/// What happens beside the steps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remark {
+    /// The world cannot be seen at present; it is tried again.
+    Lost(String),
+    /// It can be seen again.
+    Back,
 }
 
 /// Whether a change may be made.

@@ -1,6 +1,6 @@
 //! Interprets plans of recycling: steps become requests, probes are answered from pods that a feed keeps current.
 
-use super::engine::{Effect, Expectation, Interpreter, Verified};
+use super::engine::{Effect, Expectation, Interpreter, Remark, Verified};
 use super::outcome::Proof;
 use crate::facts::identity::{ObjectRef, Uid};
 use crate::facts::pod::{Interner, Pod};
@@ -26,15 +26,6 @@ const NODES_EVERY: Duration = Duration::from_secs(15);
 const ASK_WHY_AFTER: SignedDuration = SignedDuration::from_secs(10);
 /// A reason that lasts so long is believed: a quota may be exceeded only while the old pod ends.
 const BELIEVE_AFTER: SignedDuration = SignedDuration::from_secs(20);
-
-/// What the interpreter tells beside the steps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Remark {
-    /// The server cannot be followed at present.
-    Lost(String),
-    /// It can be followed again.
-    Back,
-}
 
 /// Pods that are created again, by the digest under which a plan names them.
 pub type Manifests = HashMap<String, serde_json::Value>;
@@ -63,7 +54,7 @@ pub struct Recycler<'a> {
     workloads_at: Duration,
     nodes_at: Duration,
     stirred: bool,
-    remark: &'a mut dyn FnMut(Remark),
+    remarks: Vec<Remark>,
 }
 
 impl<'a> Recycler<'a> {
@@ -74,7 +65,6 @@ impl<'a> Recycler<'a> {
         interrupt: &'a Interrupt,
         plan: &Plan,
         manifests: Manifests,
-        remark: &'a mut dyn FnMut(Remark),
     ) -> Result<Self, ClusterError> {
         let namespaces: BTreeSet<String> =
             plan.steps().map(|s| s.target.namespace.clone()).collect();
@@ -107,7 +97,7 @@ impl<'a> Recycler<'a> {
             workloads_at: Duration::ZERO,
             nodes_at: Duration::ZERO,
             stirred: false,
-            remark,
+            remarks: Vec::new(),
         };
         recycler.read_workloads()?;
         if recycler.watches_nodes {
@@ -155,8 +145,8 @@ impl<'a> Recycler<'a> {
                     self.gone(uid);
                 }
             }
-            FeedEvent::Lost { message } => (self.remark)(Remark::Lost(message)),
-            FeedEvent::Back => (self.remark)(Remark::Back),
+            FeedEvent::Lost { message } => self.remarks.push(Remark::Lost(message)),
+            FeedEvent::Back => self.remarks.push(Remark::Back),
         }
         self.stirred = true;
     }
@@ -493,6 +483,10 @@ impl Interpreter for Recycler<'_> {
 
     fn interrupted(&self) -> bool {
         self.interrupt.is_asked()
+    }
+
+    fn remarks(&mut self) -> Vec<Remark> {
+        std::mem::take(&mut self.remarks)
     }
 }
 

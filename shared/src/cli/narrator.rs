@@ -1,6 +1,8 @@
 //! Turns what the engine tells into events.
 
-use crate::apply::engine::{self, Effect, Expectation, Happening, Interpreter, Limits, Verified};
+use crate::apply::engine::{
+    self, Effect, Expectation, Happening, Interpreter, Limits, Remark, Verified,
+};
 use crate::apply::journal::Journal;
 use crate::apply::outcome::{Outcome, Report};
 use crate::facts::exit::Exit;
@@ -15,6 +17,7 @@ pub struct Narrator<'a> {
     listener: &'a mut dyn Listener,
     begun: Duration,
     phase: Option<String>,
+    lost_at: Option<Duration>,
 }
 
 impl<'a> Narrator<'a> {
@@ -27,7 +30,7 @@ impl<'a> Narrator<'a> {
         now: Timestamp,
         uptime: Duration,
     ) -> Self {
-        let mut narrator = Self { listener, begun: uptime, phase: None };
+        let mut narrator = Self { listener, begun: uptime, phase: None, lost_at: None };
         let kind = EventKind::RunStarted {
             tool: plan.tool.clone(),
             version: plan.tool_version.clone(),
@@ -84,6 +87,20 @@ impl<'a> Narrator<'a> {
     /// Nothing happened: what shows durations may redraw.
     pub fn tick(&mut self, uptime: Duration) {
         self.listener.tick(uptime.saturating_sub(self.begun));
+    }
+
+    fn remark(&mut self, now: Timestamp, uptime: Duration, remark: Remark) {
+        let kind = match remark {
+            Remark::Lost(cause) => {
+                self.lost_at.get_or_insert(uptime);
+                EventKind::ConnectionLost { cause }
+            }
+            Remark::Back => {
+                let since = self.lost_at.take().unwrap_or(uptime);
+                EventKind::ConnectionBack { after: uptime.saturating_sub(since) }
+            }
+        };
+        self.event(now, uptime, kind);
     }
 
     /// Something else happened.
@@ -160,7 +177,12 @@ impl Interpreter for Told<'_, '_> {
     fn wait(&mut self, limit: Duration) {
         self.interpreter.wait(limit);
         let uptime = self.elapsed();
-        self.narrator.borrow_mut().tick(uptime);
+        let now = self.interpreter.now();
+        let mut narrator = self.narrator.borrow_mut();
+        for remark in self.interpreter.remarks() {
+            narrator.remark(now, uptime, remark);
+        }
+        narrator.tick(uptime);
     }
 
     fn elapsed(&self) -> Duration {
