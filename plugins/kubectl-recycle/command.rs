@@ -15,9 +15,13 @@ use rotation_core::cli::failure::Failure;
 use rotation_core::facts::exit::Exit;
 
 /// Runs the command that was typed.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the way in of every tool takes its arguments by value"
+)]
 pub(crate) fn run(args: Args, console: &Console) -> Result<Exit, Failure> {
-    match args.verb {
-        Some(Verb::Completion(args)) => completion::run(args, console),
+    match &args.verb {
+        Some(Verb::Completion(args)) => completion::run(*args, console),
         Some(Verb::Presets) => presets::run(&args, console),
         None => recycle::run(&args, console),
     }

@@ -75,13 +75,12 @@ fn scope(request: &Request) -> Scope {
         Place::Namespace { name, .. } => Scope::one(name.as_str()),
     };
     match &request.select {
-        Select::Stale => place(),
         // As a drain does: a node's pods are meant wherever they are, unless `-n` says otherwise.
         Select::Matching { node: Some(_), .. } => match &request.place {
             Place::Namespace { given: true, .. } => place(),
             Place::Namespace { given: false, .. } | Place::Everywhere => Scope::All,
         },
-        Select::Matching { node: None, .. } => place(),
+        Select::Matching { node: None, .. } | Select::Stale => place(),
         Select::Named(targets) => {
             let mut namespaces = BTreeSet::new();
             for target in targets {
@@ -130,7 +129,7 @@ fn read_credentials(
         PodQuery { namespaces: Scope::one("kube-system"), labels: Some(&label), fields: None };
     let mut started = None;
     cluster.pods(&query, &mut Interner::default(), &mut |pod: Pod| {
-        started = started.max(pod.oldest_start)
+        started = started.max(pod.oldest_start);
     })?;
     credentials.controller_manager_started = started;
     Ok(())
@@ -260,7 +259,8 @@ fn read_workloads(
     }
     let namespaces: BTreeSet<String> = scene.pods.iter().map(|p| p.namespace.to_string()).collect();
     let scope = match scope {
-        Scope::All => narrow(namespaces),
+        Scope::All if !namespaces.is_empty() => narrow(namespaces),
+        Scope::All => Scope::All,
         Scope::These(_) => scope.clone(),
     };
     let mut workloads = HashMap::new();

@@ -10,6 +10,7 @@ use rotation_core::facts::identity::Uid;
 use rotation_core::facts::pod::Pod;
 use rotation_core::facts::selector::Selector;
 use rotation_core::facts::service::Service;
+use rotation_core::facts::words::time;
 use rotation_core::facts::workload::{Workload, WorkloadKind};
 use rotation_core::plan::document::{SkipReason, Skipped};
 use rotation_core::plan::recycle::order::Order;
@@ -247,11 +248,12 @@ fn fresh(
     if let Some(run) = made {
         return Some(format!(
             "created at {}, by the run of {}; --all recycles it again",
-            pod.created, run.at
+            time(pod.created),
+            time(run.at)
         ));
     }
     let since = request.since.filter(|_| request.select != Select::Stale)?;
-    (!started_before(pod, since)).then(|| format!("started after {since}"))
+    (!started_before(pod, since)).then(|| format!("started after {}", time(since)))
 }
 
 /// A preset that knows a pod gives it its place, also where it was selected in another way.

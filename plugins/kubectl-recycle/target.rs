@@ -41,13 +41,11 @@ impl Target {
             return Ok(Self::Stale);
         }
         let Some((kind, name)) = word.split_once('/') else {
-            return match presets.get(word) {
-                Some(preset) => Ok(Self::Preset(preset.name.clone())),
-                None => {
-                    let names: Vec<&str> = presets.iter().map(|p| p.name.as_str()).collect();
-                    Err(TargetError::Preset(word.to_owned(), names.join(", ")))
-                }
-            };
+            if let Some(preset) = presets.get(word) {
+                return Ok(Self::Preset(preset.name.clone()));
+            }
+            let names: Vec<&str> = presets.iter().map(|p| p.name.as_str()).collect();
+            return Err(TargetError::Preset(word.to_owned(), names.join(", ")));
         };
         if name.is_empty() || name.contains('/') {
             return Err(TargetError::Name(word.to_owned()));

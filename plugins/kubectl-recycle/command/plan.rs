@@ -10,7 +10,7 @@ use rotation_core::apply::state::StateDir;
 use rotation_core::cli::console::Console;
 use rotation_core::cli::failure::Failure;
 use rotation_core::facts::identity::ClusterIdentity;
-use rotation_core::facts::words::count;
+use rotation_core::facts::words::{count, time};
 use rotation_core::plan::document::{Plan, SCHEMA_VERSION};
 use rotation_core::plan::recycle::plan::{Header, draw};
 use rotation_core::world::clock::Clock;
@@ -58,7 +58,7 @@ pub(super) fn make(
     if let Some(run) = cut_off {
         plan.notes.push(format!(
             "the run of {} ended early, with {} of {} done; what is left is done now",
-            run.at,
+            time(run.at),
             run.done,
             count(run.steps, "step")
         ));

@@ -1,5 +1,6 @@
 //! `kubectl recycle presets`: what each preset matches here and now.
 
+use super::report;
 use crate::TOOL;
 use crate::cli::Args;
 use crate::observe::observe;
@@ -42,7 +43,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
     let format = args.output.among(&known, &TOOL, "presets")?;
     let presets = args.all_presets()?;
     if format == Some(OutputFormat::Name) {
-        console.data(&presets.iter().map(|p| format!("{}\n", p.name)).collect::<String>());
+        console.data(&report::lines(presets.iter().map(|p| p.name.clone())));
         return Ok(Exit::Done);
     }
     let cluster = Cluster::connect(&args.connection.connection(console))?;

@@ -86,6 +86,11 @@ pub(super) fn sentence(plan: &Plan, report: &Report, journal: &Path) -> String {
     text
 }
 
+/// One text, each part on a line of its own.
+pub(super) fn lines(parts: impl Iterator<Item = String>) -> String {
+    parts.flat_map(|part| [part, "\n".to_owned()]).collect()
+}
+
 /// Prints the result of a run.
 pub(super) fn print(
     args: &Args,
@@ -120,8 +125,7 @@ pub(super) fn print(
     }
     if format == Some(OutputFormat::Name) {
         let done = plan.steps().filter(|s| matches!(report.of(s), Some(Outcome::Done { .. })));
-        let lines: String = done.map(|s| format!("{}\n", s.target.kubectl_name())).collect();
-        console.data(&lines);
+        console.data(&lines(done.map(|s| s.target.kubectl_name())));
         return Ok(());
     }
     let wide = format == Some(OutputFormat::Wide);
@@ -181,9 +185,7 @@ pub(super) fn print_plan(args: &Args, console: &Console, plan: &Plan) -> Result<
         return console.document(plan, format);
     }
     if format == Some(OutputFormat::Name) {
-        let lines: String =
-            plan.steps().map(|s| format!("{}\n", s.target.kubectl_name())).collect();
-        console.data(&lines);
+        console.data(&lines(plan.steps().map(|s| s.target.kubectl_name())));
         return Ok(());
     }
     let wide = format == Some(OutputFormat::Wide);

@@ -274,7 +274,7 @@ impl<'a> Recycler<'a> {
                     ready
                 }
                 Err(error) => {
-                    return Verified::Waiting(format!("for the endpoints of `{service}`: {error}"));
+                    return Verified::Waiting(format!("the endpoints of `{service}`: {error}"));
                 }
             },
         };
@@ -282,7 +282,7 @@ impl<'a> Recycler<'a> {
             Verified::Holds(Proof::default())
         } else {
             Verified::Waiting(format!(
-                "for `{service}` to have {} ready, of {ready}",
+                "`{service}` to have {} ready, of {ready}",
                 words::count(at_least as usize, "endpoint")
             ))
         }
@@ -290,7 +290,7 @@ impl<'a> Recycler<'a> {
 
     fn rolled_out(&self, target: &ObjectRef) -> Verified {
         let Some(since) = self.touched.get(&target.uid) else {
-            return Verified::Waiting("for its template to be touched".to_owned());
+            return Verified::Waiting("its template to be touched".to_owned());
         };
         let Some(workload) = self.sight.workloads.get(&target.uid) else {
             let message = format!("{} `{}` was deleted", target.kind, target.name);
@@ -359,14 +359,14 @@ impl Interpreter for Recycler<'_> {
                     let ready = others_ready(namespace, selector, &except, &self.sight);
                     if ready < *at_least as usize {
                         return Expectation::Wait(format!(
-                            "for {} beside it to be Ready",
+                            "{} beside it to be Ready",
                             words::count(*at_least as usize, "other pod")
                         ));
                     }
                 }
                 Probe::Gone => {
                     if self.sight.pods.contains_key(&target.uid) {
-                        return Expectation::Wait("for the old one to be gone".to_owned());
+                        return Expectation::Wait("the old one to be gone".to_owned());
                     }
                 }
                 Probe::Replaced { .. }
@@ -418,7 +418,7 @@ impl Interpreter for Recycler<'_> {
                 }
             }
         }
-        let unanswered = || Effect::Unclear("for an answer that did not come".to_owned());
+        let unanswered = || Effect::Unclear("an answer that did not come".to_owned());
         effects.into_iter().map(|e| e.unwrap_or_else(unanswered)).collect()
     }
 
@@ -431,7 +431,7 @@ impl Interpreter for Recycler<'_> {
                 }
                 Probe::Gone => match self.sight.pods.get(&step.target.uid) {
                     None => Verified::Holds(Proof::default()),
-                    Some(_) => Verified::Waiting("for it to end".to_owned()),
+                    Some(_) => Verified::Waiting("it to end".to_owned()),
                 },
                 Probe::Recreated => recreated(step, &self.sight),
                 Probe::RolledOut => self.rolled_out(&step.target),
@@ -533,11 +533,11 @@ fn recreated(step: &Step, sight: &Sight) -> Verified {
         Some(pod) if pod.is_ready() => Verified::Holds(proof(&pod.uid, &pod.name)),
         Some(pod) => match &pod.trouble {
             Some(trouble) => {
-                Verified::Waiting(format!("for it to be Ready; it reports {}", trouble.reason))
+                Verified::Waiting(format!("it to be Ready; it reports {}", trouble.reason))
             }
-            None => Verified::Waiting("for it to be Ready".to_owned()),
+            None => Verified::Waiting("it to be Ready".to_owned()),
         },
-        None => Verified::Waiting("for it to be created".to_owned()),
+        None => Verified::Waiting("it to be created".to_owned()),
     }
 }
 
@@ -559,7 +559,7 @@ fn effect(answer: Answer) -> Effect {
         Answer::Conflict { message } => refused("Conflict", message),
         Answer::Invalid { message } => refused("Invalid", message),
         Answer::Unknown { message } => {
-            Effect::Unclear(format!("to see whether it was done: {message}"))
+            Effect::Unclear(format!("a look whether it was done: {message}"))
         }
     }
 }
