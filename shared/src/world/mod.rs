@@ -2,4 +2,5 @@
 
 pub mod clock;
 pub mod cluster;
+pub mod files;
 pub mod interrupt;
