@@ -186,7 +186,7 @@ impl Args {
     pub(crate) fn all_presets(&self) -> Result<Presets, Failure> {
         let mut presets = Presets::embedded();
         if let Some(path) = &self.presets {
-            let text = files::read_text(path)?;
+            let text = files::read_named(path)?;
             presets.extend(&text).map_err(|why| {
                 Failure::usage(format!("cannot use presets file `{}`: {why}", path.display()))
             })?;

@@ -2,7 +2,6 @@
 
 use super::plan::Made;
 use super::report;
-use crate::TOOL;
 use crate::cli::Args;
 use rotation_core::apply::engine::Limits;
 use rotation_core::apply::journal::{Entry, Journal as _};
@@ -39,7 +38,7 @@ pub(super) fn run(
         .map_err(|e| Failure::unexpected(format!("cannot listen to signals: {e}")))?;
     let mut listeners = console.listeners(&args.output)?;
     let now = clock.now();
-    let _lock = state.lock(TOOL.name, now)?;
+    let _lock = state.lock()?;
     let mut journal = state.journal(now)?;
     let mut plan = made.plan.clone();
     let manifests = save_manifests(cluster, state, &mut plan)?;
@@ -121,7 +120,7 @@ fn save_manifests(
         let path = state.path().join(format!("pod-{}.json", target.uid));
         // An earlier run that was cut off may have saved it: the newer look replaces nothing.
         if files::names_ending(state.path(), &format!("pod-{}.json", target.uid))?.is_empty() {
-            files::write_new(&path, text.as_bytes())?;
+            files::create_new(&path, text.as_bytes())?;
         }
         *manifest_file = path.display().to_string();
         manifest_sha256.clone_from(&digest);

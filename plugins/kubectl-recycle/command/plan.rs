@@ -106,7 +106,7 @@ fn missing(request: &Request, targets: &[String], console: &Console) -> Result<(
 
 /// Reads a plan that was made for this cluster.
 pub(super) fn read(path: &Path, identity: &ClusterIdentity) -> Result<Made, Failure> {
-    let text = files::read_text(path)?;
+    let text = files::read_named(path)?;
     let name = path.display();
     let unusable = |why: String| Failure::usage(format!("cannot use plan `{name}`: {why}"));
     let schema: Schema =
