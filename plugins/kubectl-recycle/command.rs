@@ -8,6 +8,8 @@ mod plan;
 mod presets;
 mod recycle;
 mod report;
+#[cfg(test)]
+mod schemas;
 
 use crate::cli::{Args, Verb};
 use rotation_core::cli::completion;
