@@ -5,20 +5,20 @@ use std::collections::BTreeSet;
 /// Whether a list allows an expression: one side of each `OR`, both sides of each `AND`. `/` is an old `OR`.
 pub(crate) fn allowed(expression: &str, list: &BTreeSet<String>) -> bool {
     let text = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
-    let mut words = Words { words: text.split_whitespace().collect(), at: 0, list };
+    let mut words = Words { all: text.split_whitespace().collect(), at: 0, list };
     let verdict = words.any();
-    verdict && words.at == words.words.len()
+    verdict && words.at == words.all.len()
 }
 
 struct Words<'a> {
-    words: Vec<&'a str>,
+    all: Vec<&'a str>,
     at: usize,
     list: &'a BTreeSet<String>,
 }
 
 impl Words<'_> {
     fn next_is(&mut self, word: &str) -> bool {
-        let is = self.words.get(self.at) == Some(&word);
+        let is = self.all.get(self.at) == Some(&word);
         self.at += usize::from(is);
         is
     }
@@ -43,11 +43,11 @@ impl Words<'_> {
         if self.next_is("(") {
             return self.any() & self.next_is(")");
         }
-        let Some(name) = self.words.get(self.at) else { return false };
+        let Some(name) = self.all.get(self.at) else { return false };
         let mut name = (*name).to_owned();
         self.at += 1;
         if self.next_is("WITH") {
-            let exception = self.words.get(self.at).copied().unwrap_or_default();
+            let exception = self.all.get(self.at).copied().unwrap_or_default();
             self.at += 1;
             name = format!("{name} WITH {exception}");
         }
