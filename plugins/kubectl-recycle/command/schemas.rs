@@ -107,7 +107,7 @@ fn run(interrupted: bool) -> (Plan, Report) {
             name: text(),
             uid: "u".into(),
         },
-        node: (index % 2 == 0).then(text),
+        node: index.is_multiple_of(2).then(text),
         reason: text(),
         expect: vec![],
         action: Action::AwaitPod,
