@@ -4,5 +4,6 @@
 //! nothing is installed, no image is pulled, and whatever dies leaves nothing running ([`process`]).
 
 pub mod components;
+pub mod machines;
 pub mod process;
 mod talk;

@@ -62,6 +62,8 @@ pub struct Launch {
     pub arguments: Vec<OsString>,
     /// Set in its environment, beside what it inherits.
     pub environment: Vec<(String, OsString)>,
+    /// Killed without being asked first: everything it started ends with it.
+    pub at_once: bool,
 }
 
 impl Launch {
@@ -88,6 +90,13 @@ impl Launch {
         self
     }
 
+    /// Makes it one that is killed without being asked first.
+    #[must_use]
+    pub fn at_once(mut self) -> Self {
+        self.at_once = true;
+        self
+    }
+
     /// Sets an environment variable.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
@@ -105,6 +114,9 @@ pub struct Record {
     pub identity: Identity,
     /// Counts up within a lab; processes are stopped in reverse.
     pub order: u32,
+    /// Whether it is killed without being asked first.
+    #[serde(default)]
+    pub at_once: bool,
 }
 
 /// The processes of one lab.
@@ -154,6 +166,11 @@ impl Processes {
 
     /// Starts a process in a session of its own, so that no terminal and no Ctrl-C reaches it.
     pub fn start(&self, launch: &Launch) -> Result<Record> {
+        self.start_with(launch, Stdio::null())
+    }
+
+    /// Starts a process that has `stdin`, say a socket that was opened for it.
+    pub fn start_with(&self, launch: &Launch, stdin: Stdio) -> Result<Record> {
         if let Some(running) = self.find(&launch.name)? {
             ensure!(
                 !running.identity.alive(),
@@ -174,7 +191,7 @@ impl Processes {
             .envs(launch.environment.iter().map(|(name, value)| (name, value)))
             .env(MARK, &self.dir)
             .current_dir("/")
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(out.try_clone().context("cannot share the log")?)
             .stderr(out)
             .spawn()
@@ -195,6 +212,7 @@ impl Processes {
             name: launch.name.clone(),
             identity,
             order,
+            at_once: launch.at_once,
         };
         write_json(&self.record_path(&launch.name), &record)?;
         Ok(record)

@@ -76,6 +76,7 @@ fn a_recycled_pid_is_not_touched() {
         name: "old".to_owned(),
         identity: before,
         order: 0,
+        at_once: false,
     };
     write_json(&lab.record_path("old"), &record).unwrap();
     lab.stop_all().unwrap();
