@@ -39,7 +39,7 @@ pub(super) fn init(lab: &Machines, machine: &Machine, secrets: &Secrets, version
         PROXY.to_owned(),
     ]
     .join("---\n");
-    kubeadm(lab, machine, &config, &["init", "--upload-certs", "--skip-phases=addon/coredns"])
+    kubeadm(lab, machine, &config, &["init", LENIENT, "--upload-certs", "--skip-phases=addon/coredns"])
 }
 
 /// Lets a machine into the cluster that the first one made. Machines may join at the same time; only that one
@@ -48,16 +48,16 @@ pub(super) fn init(lab: &Machines, machine: &Machine, secrets: &Secrets, version
 pub(super) fn join(lab: &Machines, machine: &Machine, secrets: &Secrets, turn: &Mutex<()>) -> Result<()> {
     let config = join_configuration(machine, secrets);
     if machine.role == Role::Worker {
-        return kubeadm(lab, machine, &config, &["join"]);
+        return kubeadm(lab, machine, &config, &["join", LENIENT]);
     }
     let after = "etcd-join,kubelet-wait-bootstrap,control-plane-join,wait-control-plane";
-    kubeadm(lab, machine, &config, &["join", "--skip-phases", after])?;
+    kubeadm(lab, machine, &config, &["join", LENIENT, "--skip-phases", after])?;
     {
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         kubeadm(lab, machine, &config, &["join", "phase", "etcd-join"])?;
     }
     let before = "preflight,control-plane-prepare,check-etcd,kubelet-start,etcd-join";
-    kubeadm(lab, machine, &config, &["join", "--skip-phases", before])
+    kubeadm(lab, machine, &config, &["join", LENIENT, "--skip-phases", before])
 }
 
 /// What a joining machine trusts, as an administrator would hand it over: the cluster's CA and address.
@@ -72,10 +72,8 @@ pub(super) fn write_discovery(lab: &Machines, first: &Machine) -> Result<()> {
         "apiVersion: v1
 kind: Config
 clusters:
-- name: lab
+- name: \"\"
   cluster: {{server: \"https://{SWITCH}:{API_PORT}\", certificate-authority-data: {authority}}}
-contexts: [{{name: lab, context: {{cluster: lab, user: \"\"}}}}]
-current-context: lab
 "
     );
     for machine in lab.machines().iter().filter(|machine| *machine != first) {
@@ -84,6 +82,9 @@ current-context: lab
     }
     Ok(())
 }
+
+/// What kubeadm would check is a whole system: swap, kernel configuration, systemd, the registry.
+const LENIENT: &str = "--ignore-preflight-errors=all";
 
 const DISCOVERY: &str = "etc/lab/discovery.conf";
 
@@ -100,8 +101,7 @@ fn kubeadm(lab: &Machines, machine: &Machine, config: &str, arguments: &[&str]) 
     let status = lab
         .command_on(&machine.name, "kubeadm")?
         .args(arguments)
-        // What it would check is a whole system's: swap, kernel configuration, systemd, the registry.
-        .args(["--config", &format!("/{path}"), "--ignore-preflight-errors=all", "-v=1"])
+        .args(["--config", &format!("/{path}"), "-v=1"])
         .stdin(Stdio::null())
         .stdout(file.try_clone().context("cannot share a log")?)
         .stderr(file)
