@@ -257,6 +257,18 @@ impl Processes {
         stopped
     }
 
+    /// Kills everything at once: for a lab whose data nobody will look at again.
+    pub fn kill_all(&self) -> Result<()> {
+        let killed = stop::kill_all(&self.dir);
+        self.reap();
+        killed
+    }
+
+    /// Hands the lab over.
+    pub fn set_owner(&self, owner: &Owner) -> Result<()> {
+        write_json(&self.dir.join("owner.json"), owner)
+    }
+
     fn record_path(&self, name: &str) -> PathBuf {
         self.dir.join("run").join(format!("{name}.json"))
     }

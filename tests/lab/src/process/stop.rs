@@ -60,6 +60,25 @@ pub fn stop_all(dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Kills everything that the lab in `dir` started, without asking it to end first.
+pub(super) fn kill_all(dir: &Path) -> Result<()> {
+    let recorded = records(dir)?;
+    let mut all: Vec<Identity> = recorded.iter().map(|record| record.identity).collect();
+    for process in &all {
+        process.signal(Signal::KILL)?;
+    }
+    let rest = marked(dir);
+    for process in &rest {
+        process.signal(Signal::KILL)?;
+    }
+    all.extend(rest);
+    gone(&all, PATIENCE);
+    for record in &recorded {
+        remove_file(&dir.join("run").join(format!("{}.json", record.name)))?;
+    }
+    Ok(())
+}
+
 /// Every process whose environment names `dir` as its lab. Those of other users cannot be read, and are not ours.
 fn marked(dir: &Path) -> Vec<Identity> {
     let mark = [MARK.as_bytes(), b"=", dir.as_os_str().as_encoded_bytes()].concat();

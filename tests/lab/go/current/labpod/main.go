@@ -21,6 +21,7 @@ import (
 
 const usage = `usage: labpod pause                                wait for TERM
        labpod http ADDRESS                         serve /healthz, /started and the pod's files under /files/
+       labpod obey FILE ADDRESS                    exit 1 where FILE says "crash", else as http
        labpod cat [FILE...]                        print files, or what comes in
        labpod ls DIRECTORY...                      list directories
        labpod sleep SECONDS                        wait
@@ -51,6 +52,11 @@ func main() {
 		<-terminated()
 	case "http":
 		serve(argument(1, ":8080"))
+	case "obey":
+		if order, err := os.ReadFile(argument(1, "")); err != nil || strings.TrimSpace(string(order)) == "crash" {
+			fail(1, "obey: told to crash (%v)\n", err)
+		}
+		serve(argument(2, ":8080"))
 	case "cat":
 		cat(words[1:])
 	case "ls":

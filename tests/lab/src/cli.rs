@@ -1,0 +1,232 @@
+//! The command line: `cargo lab up|down|status|kubeconfig|logs|exec`.
+//!
+//! What another program may read goes to stdout, everything said to a person to stderr.
+
+mod status;
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::{Args, Parser, Subcommand};
+
+use crate::loopback::{Generation, Loopback, Options};
+use crate::process::{self, Processes};
+use crate::talk::say;
+use crate::{labs, loopback};
+
+/// Real Kubernetes clusters on this machine, for tests and for trying things out.
+///
+/// Compiled from source once (minutes; needs Go), then up in seconds. Nothing is installed, nothing outside
+/// 127.0.0.0/8 is ever dialled.
+#[derive(Debug, Parser)]
+#[command(name = "lab", bin_name = "cargo lab", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Bring a lab up; prints the path of its kubeconfig.
+    Up(Up),
+    /// Take a lab down and remove its files.
+    Down(Down),
+    /// Say which labs there are and what runs in them: PIDs, memory, addresses.
+    Status,
+    /// Print the path of a lab's kubeconfig.
+    Kubeconfig(Named),
+    /// Print the log of a component, or without one the paths of all logs.
+    Logs(Logs),
+    /// Run a command with KUBECONFIG and PATH set for a lab.
+    Exec(Exec),
+}
+
+#[derive(Debug, Args)]
+struct Named {
+    /// Which lab, where there are several.
+    #[arg(long, default_value = "default", value_name = "NAME")]
+    name: String,
+}
+
+#[derive(Debug, Args)]
+struct Up {
+    #[command(flatten)]
+    named: Named,
+    /// Which Kubernetes: 1.36, or old (1.24, which makes token secrets by itself).
+    #[arg(long, default_value_t, value_name = "1.36|old")]
+    kubernetes: Generation,
+    /// How many simulated nodes.
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    nodes: u32,
+    /// How many API servers.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    api_servers: u32,
+    /// Put the runbooks' objects into it: kube-dns, kube2iam, fluentd, canal, kube-proxy, dashboard, metrics-server.
+    #[arg(long)]
+    world: bool,
+}
+
+#[derive(Debug, Args)]
+struct Down {
+    #[command(flatten)]
+    named: Named,
+    /// Take all labs down, those of running tests too.
+    #[arg(long, conflicts_with = "name")]
+    all: bool,
+}
+
+#[derive(Debug, Args)]
+struct Logs {
+    #[command(flatten)]
+    named: Named,
+    /// Which component, e.g. kube-apiserver.
+    component: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct Exec {
+    #[command(flatten)]
+    named: Named,
+    /// The command and its arguments, after `--`.
+    #[arg(required = true, last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+impl Cli {
+    /// Does what is asked.
+    pub fn run(self) -> Result<()> {
+        match self.verb {
+            Verb::Up(up) => up.run(),
+            Verb::Down(down) => down.run(),
+            Verb::Status => out(&status::table()?),
+            Verb::Kubeconfig(named) => {
+                let dir = labs::find(&named.name)?;
+                out(&format!("{}\n", dir.join("admin.conf").display()))
+            }
+            Verb::Logs(logs) => logs.run(),
+            Verb::Exec(exec) => exec.run(),
+        }
+    }
+}
+
+impl Up {
+    fn run(self) -> Result<()> {
+        let lab = Loopback::start(&Options {
+            kubernetes: self.kubernetes,
+            nodes: self.nodes,
+            api_servers: self.api_servers,
+            name: Some(self.named.name.clone()),
+            detached: true,
+            ..Options::default()
+        })?;
+        if self.world {
+            lab.apply(&crate::world::runbooks())?;
+        }
+        let name = &self.named.name;
+        let named = if name == "default" {
+            String::new()
+        } else {
+            format!(" --name {name}")
+        };
+        say(&format!(
+            "use it: cargo lab exec{named} -- kubectl get pods -A"
+        ));
+        say(&format!("end it: cargo lab down{named}"));
+        out(&format!("{}\n", lab.kubeconfig().display()))
+    }
+}
+
+impl Down {
+    fn run(self) -> Result<()> {
+        let dirs = if self.all {
+            labs::all()?
+        } else {
+            vec![labs::find(&self.named.name)?]
+        };
+        for dir in dirs {
+            loopback::take_down(&Processes::open(&dir)?)?;
+            say(&format!(
+                "{} is down",
+                dir.file_name().unwrap_or_default().display()
+            ));
+        }
+        labs::sweep()
+    }
+}
+
+impl Logs {
+    fn run(self) -> Result<()> {
+        let dir = labs::find(&self.named.name)?.join("log");
+        let entries =
+            std::fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))?;
+        let mut paths: Vec<_> = entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .collect();
+        paths.sort();
+        let Some(component) = self.component else {
+            let lines: Vec<_> = paths
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect();
+            return out(&format!("{}\n", lines.join("\n")));
+        };
+        let Some(path) = paths
+            .iter()
+            .find(|path| path.file_stem().is_some_and(|stem| stem == &*component))
+        else {
+            let names: Vec<_> = paths
+                .iter()
+                .filter_map(|path| path.file_stem()?.to_str())
+                .collect();
+            bail!(
+                "no component is called {component:?}: there is {}",
+                names.join(", ")
+            );
+        };
+        let mut file =
+            std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+        match io::copy(&mut file, &mut io::stdout().lock()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(error).context("cannot write to stdout")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Exec {
+    /// Becomes the command, so that its exit code, signals and terminal are its own.
+    fn run(self) -> Result<()> {
+        let lab = Loopback::open(&self.named.name)?;
+        ensure!(
+            process::owner(lab.dir()).is_some_and(|owner| owner.lives()),
+            "lab {} has lost its owner: `cargo lab down`",
+            lab.name()
+        );
+        let inherited = std::env::var_os("PATH").unwrap_or_default();
+        let folders =
+            std::iter::once(lab.programs().to_path_buf()).chain(std::env::split_paths(&inherited));
+        let path = std::env::join_paths(folders).context("PATH cannot be extended")?;
+        let mut words = self.command.iter();
+        let program = words.next().context("no command")?;
+        let error = Command::new(program)
+            .args(words)
+            .env("KUBECONFIG", lab.kubeconfig())
+            .env("PATH", path)
+            .exec();
+        Err(error).with_context(|| format!("cannot run {}", program.display()))
+    }
+}
+
+/// Writes to stdout. Whoever closed it has read enough.
+fn out(text: &str) -> Result<()> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to stdout")
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,135 @@
+//! Certificates, keys and kubeconfigs, made by kubeadm's own phases as on a real cluster.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::flags::{PODS, SERVICES, advertised};
+use super::settings::Settings;
+use crate::ports;
+
+const KUBECONFIGS: [&str; 4] = ["admin", "super-admin", "controller-manager", "scheduler"];
+
+/// Certificates and the signing key, below `pki/`.
+pub(super) fn certificates(kubeadm: &Path, settings: &Settings, dir: &Path) -> Result<()> {
+    let config = dir.join("kubeadm.yaml");
+    fs::write(&config, configuration(settings, dir))
+        .context("cannot write kubeadm's configuration")?;
+    phase(kubeadm, dir, &["certs", "all"])
+}
+
+/// A kubeconfig for each who needs one, and `server-N.conf` for each API server.
+pub(super) fn kubeconfigs(kubeadm: &Path, settings: &Settings, dir: &Path) -> Result<()> {
+    let made = dir.join("kubeconfigs");
+    let folder = made.display().to_string();
+    phase(
+        kubeadm,
+        dir,
+        &["kubeconfig", "all", "--kubeconfig-dir", &folder],
+    )?;
+    let servers = settings.servers();
+    for name in KUBECONFIGS {
+        let text = fs::read_to_string(made.join(format!("{name}.conf")))
+            .with_context(|| format!("kubeadm made no {name}.conf"))?;
+        // kubeadm refuses loopback addresses, and writes the advertised one into some of these files. Left
+        // there, components would dial an address outside this machine.
+        write(dir, name, &pointed_at(&text, &servers[0]))?;
+        if name == "admin" {
+            for (n, server) in servers.iter().enumerate() {
+                write(
+                    dir,
+                    &format!("server-{}", n + 1),
+                    &pointed_at(&text, server),
+                )?;
+            }
+        }
+        if name == "super-admin" {
+            write(dir, "kwok", &pointed_at(&text, &servers[0]))?;
+        }
+    }
+    fs::remove_dir_all(&made).context("cannot remove kubeadm's kubeconfigs")
+}
+
+/// Readable by its owner only: it holds a key.
+fn write(dir: &Path, name: &str, text: &str) -> Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let path = dir.join(format!("{name}.conf"));
+    fs::File::options()
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn pointed_at(kubeconfig: &str, server: &str) -> String {
+    let lines = kubeconfig.lines().map(|line| match line.find("server: ") {
+        Some(at) => format!("{}server: {server}\n", &line[..at]),
+        None => format!("{line}\n"),
+    });
+    lines.collect()
+}
+
+fn configuration(settings: &Settings, dir: &Path) -> String {
+    let addresses: Vec<String> = (0..settings.api_servers)
+        .map(|n| settings.block.member(n).to_string())
+        .collect();
+    format!(
+        "apiVersion: kubeadm.k8s.io/v1beta4
+kind: InitConfiguration
+localAPIEndpoint: {{advertiseAddress: {advertised}, bindPort: {port}}}
+nodeRegistration: {{name: lab}}
+---
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: ClusterConfiguration
+kubernetesVersion: v1.36.0
+clusterName: lab
+certificatesDir: {pki}
+controlPlaneEndpoint: {first}:{port}
+networking: {{podSubnet: {PODS}, serviceSubnet: {SERVICES}}}
+apiServer: {{certSANs: [localhost, 127.0.0.1, {all}]}}
+etcd: {{local: {{serverCertSANs: [{first}], peerCertSANs: [{first}]}}}}
+",
+        advertised = advertised(0),
+        port = ports::API,
+        pki = dir.join("pki").display(),
+        first = addresses[0],
+        all = addresses.join(", "),
+    )
+}
+
+fn phase(kubeadm: &Path, dir: &Path, words: &[&str]) -> Result<()> {
+    let output = Command::new(kubeadm)
+        .args(["init", "phase"])
+        .args(words)
+        .arg("--config")
+        .arg(dir.join("kubeadm.yaml"))
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot run {}", kubeadm.display()))?;
+    let said = [output.stdout, output.stderr].concat();
+    ensure!(
+        output.status.success(),
+        "kubeadm init phase {} failed:\n{}",
+        words.join(" "),
+        String::from_utf8_lossy(&said).trim()
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_server_line_is_rewritten() {
+        let before = "clusters:\n- cluster:\n    server: https://192.0.2.10:6443\n  name: lab\n";
+        let after = pointed_at(before, "https://127.64.0.1:6443");
+        assert_eq!(after, before.replace("192.0.2.10", "127.64.0.1"));
+    }
+}
