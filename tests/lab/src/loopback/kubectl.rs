@@ -14,6 +14,13 @@ pub struct Kubectl {
 }
 
 impl Kubectl {
+    pub(crate) fn new(program: PathBuf, kubeconfig: PathBuf) -> Self {
+        Self {
+            program,
+            kubeconfig,
+        }
+    }
+
     /// The command without arguments yet. What the caller's environment says about clusters is taken away.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);

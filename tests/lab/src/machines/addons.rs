@@ -8,13 +8,23 @@ use serde_json::Value;
 use super::Machines;
 use super::net::wait;
 use super::plan::DNS_ADDRESS;
-use super::run::fed;
+use super::run::output;
 
-/// Creates `CoreDNS`; its pods start as soon as a node can run them.
+/// Creates `CoreDNS`, as soon as two nodes can run it: with one its two pods would be together for ever.
 pub(super) fn deploy_dns(lab: &Machines, image: &str) -> Result<()> {
-    let manifest = include_str!("coredns.yaml").replace("IMAGE", image).replace("DNS_ADDRESS", DNS_ADDRESS);
-    fed(lab.kubectl_command().args(["create", "-f", "-"]), &manifest).context("cannot create CoreDNS")?;
-    Ok(())
+    let wanted = lab.machines().len().min(2);
+    wait(
+        Duration::from_secs(90),
+        &format!("{wanted} nodes that can run CoreDNS"),
+        || {
+            let nodes = list(lab, &["nodes"])?;
+            Ok(nodes.iter().filter(|node| condition(node, "Ready")).count() >= wanted)
+        },
+    )?;
+    let manifest = include_str!("coredns.yaml")
+        .replace("IMAGE", image)
+        .replace("DNS_ADDRESS", DNS_ADDRESS);
+    lab.apply(&manifest).context("cannot create CoreDNS")
 }
 
 /// Waits until every node is Ready.
@@ -30,31 +40,49 @@ pub(super) fn wait_nodes(lab: &Machines, limit: Duration) -> Result<()> {
 pub(super) fn wait_pods(lab: &Machines, limit: Duration) -> Result<()> {
     let expected = lab.machines().len();
     let deadline = Instant::now() + limit;
-    wait(limit, "kube-proxy on every machine and two CoreDNS pods to be Ready", || {
-        let pods = list(lab, &["pods", "-n", "kube-system"])?;
-        let ready = |label: &str, value: &str| {
-            pods.iter()
-                .filter(|pod| pod["metadata"]["labels"][label] == value && condition(pod, "Ready"))
-                .count()
-        };
-        Ok(ready("k8s-app", "kube-proxy") == expected && ready("k8s-app", "kube-dns") == 2)
-    })?;
+    wait(
+        limit,
+        "kube-proxy on every machine and two CoreDNS pods to be Ready",
+        || {
+            let pods = list(lab, &["pods", "-n", "kube-system"])?;
+            let ready = |label: &str, value: &str| {
+                pods.iter()
+                    .filter(|pod| {
+                        pod["metadata"]["labels"][label] == value && condition(pod, "Ready")
+                    })
+                    .count()
+            };
+            Ok(ready("k8s-app", "kube-proxy") == expected && ready("k8s-app", "kube-dns") == 2)
+        },
+    )?;
     let left = deadline.saturating_duration_since(Instant::now());
     // A Ready pod is not in service before the machines' kube-proxies know it.
-    wait(left.max(Duration::from_secs(5)), "the Service kube-dns on every machine", || {
-        for machine in lab.machines() {
-            let rules = super::run::output(lab.command_on(&machine.name, "nft")?.args(["list", "table", "ip", "kube-proxy"]));
-            if !rules.is_ok_and(|text| text.contains(&format!("endpoint-")) && text.contains(DNS_ADDRESS)) {
-                return Ok(false);
+    wait(
+        left.max(Duration::from_secs(5)),
+        "the Service kube-dns on every machine",
+        || {
+            for machine in lab.machines() {
+                let rules = output(lab.command_on(&machine.name, "nft")?.args([
+                    "list",
+                    "table",
+                    "ip",
+                    "kube-proxy",
+                ]));
+                if !rules.is_ok_and(|text| text.contains("endpoint-") && text.contains(DNS_ADDRESS))
+                {
+                    return Ok(false);
+                }
             }
-        }
-        Ok(true)
-    })
+            Ok(true)
+        },
+    )
 }
 
 fn list(lab: &Machines, what: &[&str]) -> Result<Vec<Value>> {
     // An API server that is starting or ending may refuse: the wait asks again.
-    let Ok(text) = lab.kubectl(&[&["get", "-o", "json"], what].concat()) else { return Ok(Vec::new()) };
+    let Ok(text) = lab.kubectl_text(&[&["get", "-o", "json"], what].concat()) else {
+        return Ok(Vec::new());
+    };
     let mut list: Value = serde_json::from_str(&text).context("kubectl printed no JSON")?;
     Ok(match list["items"].take() {
         Value::Array(items) => items,
@@ -66,5 +94,8 @@ fn list(lab: &Machines, what: &[&str]) -> Result<Vec<Value>> {
 pub(super) fn condition(object: &Value, kind: &str) -> bool {
     object["status"]["conditions"]
         .as_array()
-        .is_some_and(|all| all.iter().any(|one| one["type"] == kind && one["status"] == "True"))
+        .is_some_and(|all| {
+            all.iter()
+                .any(|one| one["type"] == kind && one["status"] == "True")
+        })
 }

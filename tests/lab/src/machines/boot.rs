@@ -31,7 +31,12 @@ pub(super) fn root(lab: &Path, machine: &str) -> PathBuf {
 }
 
 /// Starts a machine and connects it to the switch.
-pub(super) fn start(parts: &Parts<'_>, switch: Identity, machine: &Machine, all: &[Machine]) -> Result<()> {
+pub(super) fn start(
+    parts: &Parts<'_>,
+    switch: Identity,
+    machine: &Machine,
+    all: &[Machine],
+) -> Result<()> {
     let lab = parts.processes.dir();
     let root = root(lab, &machine.name);
     furnish(&root, parts.images, machine, all)
@@ -44,11 +49,15 @@ pub(super) fn start(parts: &Parts<'_>, switch: Identity, machine: &Machine, all:
 
     // Into the control groups first: the namespace shows the groups that the process is in when it is made.
     let enter = r#"while [ "$1" != -- ]; do echo $$ >"$1" || exit; shift; done; shift; exec "$@""#;
-    let doors = parts.hierarchies.make(&format!("{}{}", parts.prefix, machine.name))?;
+    let doors = parts
+        .hierarchies
+        .make(&format!("{}{}", parts.prefix, machine.name))?;
     let launch = Launch::new(&machine.name, "sh")
         .args(["-c", enter, "enter"])
         .args(doors)
-        .args(["--", "unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--cgroup"])
+        .args([
+            "--", "unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--cgroup",
+        ])
         .args(["--fork", "--kill-child", "sh"])
         .arg(script)
         .env("LAB_MACHINE", &machine.name)
@@ -62,11 +71,15 @@ pub(super) fn start(parts: &Parts<'_>, switch: Identity, machine: &Machine, all:
     let record = parts.processes.start(&launch)?;
     let log = parts.processes.log(&machine.name);
     let mut first = None;
-    wait(Duration::from_secs(10), &format!("{} to start", machine.name), || {
-        net::lives(record.identity, &machine.name, &log)?;
-        first = inner(record.identity);
-        Ok(first.is_some())
-    })?;
+    wait(
+        Duration::from_secs(10),
+        &format!("{} to start", machine.name),
+        || {
+            net::lives(record.identity, &machine.name, &log)?;
+            first = inner(record.identity);
+            Ok(first.is_some())
+        },
+    )?;
     net::connect(switch, machine, first.context("no first process")?)
 }
 
@@ -85,20 +98,42 @@ pub(super) fn inner(outer: Identity) -> Option<Identity> {
 pub(super) fn wait_ready(processes: &Processes, machine: &Machine) -> Result<()> {
     let mark = root(processes.dir(), &machine.name).join("var/lib/lab/ready");
     let log = processes.log(&machine.name);
-    wait(Duration::from_secs(120), &format!("{} to have its images", machine.name), || {
-        let record = processes.find(&machine.name)?.context("it was stopped")?;
-        net::lives(record.identity, &machine.name, &log)?;
-        Ok(mark.exists())
-    })
+    wait(
+        Duration::from_secs(120),
+        &format!("{} to have its images", machine.name),
+        || {
+            let record = processes.find(&machine.name)?.context("it was stopped")?;
+            net::lives(record.identity, &machine.name, &log)?;
+            Ok(mark.exists())
+        },
+    )
 }
 
 /// Everything that the machine finds in its own directories.
 fn furnish(root: &Path, images: &Images, machine: &Machine, all: &[Machine]) -> Result<()> {
     for folder in [
-        ".outside", "dev", "etc/cni/net.d", "etc/containerd", "etc/kubernetes/manifests", "etc/lab",
-        "home", "opt/lab/current", "opt/lab/node", "proc", "root", "run", "sys", "tmp", "usr",
-        "var/lib/containerd", "var/lib/etcd", "var/lib/kubelet", "var/lib/lab", "var/log/containers",
-        "var/log/pods", "var/tmp",
+        ".outside",
+        "dev",
+        "etc/cni/net.d",
+        "etc/containerd",
+        "etc/kubernetes/manifests",
+        "etc/lab",
+        "home",
+        "opt/lab/current",
+        "opt/lab/node",
+        "proc",
+        "root",
+        "run",
+        "sys",
+        "tmp",
+        "usr",
+        "var/lib/containerd",
+        "var/lib/etcd",
+        "var/lib/kubelet",
+        "var/lib/lab",
+        "var/log/containers",
+        "var/log/pods",
+        "var/tmp",
     ] {
         fs::create_dir_all(root.join(folder))?;
     }
@@ -117,12 +152,27 @@ fn furnish(root: &Path, images: &Images, machine: &Machine, all: &[Machine]) -> 
         ("opt/lab/images", String::new()), // the archive is mounted over it
         ("etc/hosts", hosts),
         ("etc/hostname", format!("{}\n", machine.name)),
-        ("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n".to_owned()),
-        ("etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n".to_owned()),
-        ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n".to_owned()),
-        ("etc/resolv.conf", "# no name server: the lab has no way out\n".to_owned()),
+        (
+            "etc/passwd",
+            "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n".to_owned(),
+        ),
+        (
+            "etc/group",
+            "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n".to_owned(),
+        ),
+        (
+            "etc/nsswitch.conf",
+            "passwd: files\ngroup: files\nhosts: files\n".to_owned(),
+        ),
+        (
+            "etc/resolv.conf",
+            "# no name server: the lab has no way out\n".to_owned(),
+        ),
         ("etc/lab/network", net::inside(machine, all)),
-        ("etc/containerd/config.toml", containerd(images.name("pause")?)),
+        (
+            "etc/containerd/config.toml",
+            containerd(images.name("pause")?),
+        ),
         ("etc/cni/net.d/10-lab.conflist", network(&machine.pods())),
     ];
     for (path, content) in files {

@@ -17,8 +17,10 @@ pub(super) struct Hierarchies {
 impl Hierarchies {
     /// Reads what is mounted.
     pub(super) fn read() -> Result<Self> {
-        let own = fs::read_to_string("/proc/self/cgroup").context("cannot read /proc/self/cgroup")?;
-        let mounts = fs::read_to_string("/proc/self/mounts").context("cannot read /proc/self/mounts")?;
+        let own =
+            fs::read_to_string("/proc/self/cgroup").context("cannot read /proc/self/cgroup")?;
+        let mounts =
+            fs::read_to_string("/proc/self/mounts").context("cannot read /proc/self/mounts")?;
         let found = Self::parse(&own, &mounts);
         if found.mounted.is_empty() {
             bail!("no control groups are mounted: run `mount -t cgroup2 cgroup2 /sys/fs/cgroup`");
@@ -30,20 +32,28 @@ impl Hierarchies {
         let mut mounted = Vec::new();
         for line in mounts.lines() {
             let words: Vec<_> = line.split(' ').collect();
-            let [_, point, kind, options, ..] = words[..] else { continue };
+            let [_, point, kind, options, ..] = words[..] else {
+                continue;
+            };
             let options: Vec<_> = options.split(',').collect();
             if kind == "cgroup2" {
                 mounted.push((PathBuf::from(point), String::new()));
             } else if kind == "cgroup" {
-                let controllers = own
-                    .lines()
-                    .filter_map(|line| line.split(':').nth(1))
-                    .find(|names| !names.is_empty() && names.split(',').all(|name| options.contains(&name)));
+                let controllers =
+                    own.lines()
+                        .filter_map(|line| line.split(':').nth(1))
+                        .find(|names| {
+                            !names.is_empty()
+                                && names.split(',').all(|name| options.contains(&name))
+                        });
                 mounted.extend(controllers.map(|names| (PathBuf::from(point), names.to_owned())));
             }
         }
         // Version 2 beside version 1 has no controllers there: then version 1 is what counts.
-        if mounted.iter().any(|(_, controllers)| controllers.contains("memory")) {
+        if mounted
+            .iter()
+            .any(|(_, controllers)| controllers.contains("memory"))
+        {
             mounted.retain(|(_, controllers)| !controllers.is_empty());
         } else {
             mounted.retain(|(_, controllers)| controllers.is_empty());
@@ -55,8 +65,16 @@ impl Hierarchies {
 
     /// What the machine's first process is told: `v2`, or the hierarchies to mount.
     pub(super) fn describe(&self) -> String {
-        let names: Vec<_> = self.mounted.iter().map(|(_, names)| names.as_str()).collect();
-        if names == [""] { "v2".to_owned() } else { names.join(" ") }
+        let names: Vec<_> = self
+            .mounted
+            .iter()
+            .map(|(_, names)| names.as_str())
+            .collect();
+        if names == [""] {
+            "v2".to_owned()
+        } else {
+            names.join(" ")
+        }
     }
 
     /// Makes the group `name` everywhere and returns the files that take a process into it.
@@ -84,8 +102,9 @@ impl Hierarchies {
             for group in self.groups_in(point, prefix)? {
                 while let Err(error) = remove_tree(&group) {
                     if Instant::now() > deadline {
-                        return Err(error)
-                            .with_context(|| format!("cannot remove the control group {}", group.display()));
+                        return Err(error).with_context(|| {
+                            format!("cannot remove the control group {}", group.display())
+                        });
                     }
                     sleep(Duration::from_millis(20));
                 }
@@ -103,9 +122,13 @@ impl Hierarchies {
         Ok(all)
     }
 
-    #[expect(clippy::unused_self, reason = "one reader for both callers, beside what they read")]
+    #[expect(
+        clippy::unused_self,
+        reason = "one reader for both callers, beside what they read"
+    )]
     fn groups_in(&self, point: &Path, prefix: &str) -> Result<Vec<PathBuf>> {
-        let entries = fs::read_dir(point).with_context(|| format!("cannot read {}", point.display()))?;
+        let entries =
+            fs::read_dir(point).with_context(|| format!("cannot read {}", point.display()))?;
         let mut found = Vec::new();
         for entry in entries {
             let entry = entry?;
@@ -139,7 +162,10 @@ mod tests {
                       cgroup /c/memory cgroup rw,memory 0 0\n\
                       cgroup /c/systemd cgroup rw,xattr,name=systemd 0 0\n\
                       cgroup2 /c/unified cgroup2 rw 0 0\n";
-        assert_eq!(Hierarchies::parse(own, mounts).describe(), "cpu,cpuacct memory name=systemd");
+        assert_eq!(
+            Hierarchies::parse(own, mounts).describe(),
+            "cpu,cpuacct memory name=systemd"
+        );
     }
 
     #[test]

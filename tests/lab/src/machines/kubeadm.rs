@@ -26,12 +26,20 @@ impl Secrets {
             .and_then(|mut file| file.read_exact(&mut bytes))
             .context("cannot read /dev/urandom")?;
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { token: format!("{}.{}", &hex[..6], &hex[6..22]), certificates: hex[22..].to_owned() })
+        Ok(Self {
+            token: format!("{}.{}", &hex[..6], &hex[6..22]),
+            certificates: hex[22..].to_owned(),
+        })
     }
 }
 
 /// Makes the first control plane.
-pub(super) fn init(lab: &Machines, machine: &Machine, secrets: &Secrets, version: &str) -> Result<()> {
+pub(super) fn init(
+    lab: &Machines,
+    machine: &Machine,
+    secrets: &Secrets,
+    version: &str,
+) -> Result<()> {
     let config = [
         init_configuration(machine, secrets),
         cluster_configuration(version),
@@ -39,25 +47,50 @@ pub(super) fn init(lab: &Machines, machine: &Machine, secrets: &Secrets, version
         PROXY.to_owned(),
     ]
     .join("---\n");
-    kubeadm(lab, machine, &config, &["init", LENIENT, "--upload-certs", "--skip-phases=addon/coredns"])
+    kubeadm(
+        lab,
+        machine,
+        &config,
+        &[
+            "init",
+            LENIENT,
+            "--upload-certs",
+            "--skip-phases=addon/coredns",
+        ],
+    )
 }
 
 /// Lets a machine into the cluster that the first one made. Machines may join at the same time; only that one
 /// etcd member is let in after the other, in the time of `turn`: a member that starts while the next one
 /// is announced already counts more peers than it was told of, and ends.
-pub(super) fn join(lab: &Machines, machine: &Machine, secrets: &Secrets, turn: &Mutex<()>) -> Result<()> {
+pub(super) fn join(
+    lab: &Machines,
+    machine: &Machine,
+    secrets: &Secrets,
+    turn: &Mutex<()>,
+) -> Result<()> {
     let config = join_configuration(machine, secrets);
     if machine.role == Role::Worker {
         return kubeadm(lab, machine, &config, &["join", LENIENT]);
     }
     let after = "etcd-join,kubelet-wait-bootstrap,control-plane-join,wait-control-plane";
-    kubeadm(lab, machine, &config, &["join", LENIENT, "--skip-phases", after])?;
+    kubeadm(
+        lab,
+        machine,
+        &config,
+        &["join", LENIENT, "--skip-phases", after],
+    )?;
     {
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         kubeadm(lab, machine, &config, &["join", "phase", "etcd-join"])?;
     }
     let before = "preflight,control-plane-prepare,check-etcd,kubelet-start,etcd-join";
-    kubeadm(lab, machine, &config, &["join", LENIENT, "--skip-phases", before])
+    kubeadm(
+        lab,
+        machine,
+        &config,
+        &["join", LENIENT, "--skip-phases", before],
+    )
 }
 
 /// What a joining machine trusts, as an administrator would hand it over: the cluster's CA and address.
@@ -111,7 +144,12 @@ fn kubeadm(lab: &Machines, machine: &Machine, config: &str, arguments: &[&str]) 
         let said = fs::read_to_string(&log).unwrap_or_default();
         let errors: Vec<_> = said.lines().filter(|line| line.contains("rror")).collect();
         let last = errors[errors.len().saturating_sub(5)..].join("\n");
-        bail!("kubeadm {} failed on {} (see {}): {last}", arguments[0], machine.name, log.display());
+        bail!(
+            "kubeadm {} failed on {} (see {}): {last}",
+            arguments[0],
+            machine.name,
+            log.display()
+        );
     }
     Ok(())
 }

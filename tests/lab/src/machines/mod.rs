@@ -35,8 +35,10 @@ pub use plan::{DNS_ADDRESS, Machine, Role};
 pub use prober::{Probers, Tally};
 
 use crate::components::{Set, ensure as components};
-use crate::process::{self, Identity, Owner, Processes};
+use crate::loopback::Kubectl;
+use crate::process::{Identity, Owner, Processes, write_json};
 use crate::talk::say;
+use crate::{labs, loopback};
 use cgroup::Hierarchies;
 use images::Images;
 use kubeadm::Secrets;
@@ -56,7 +58,12 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { name: "machines".to_owned(), control_planes: 3, workers: 2, detached: false }
+        Self {
+            name: "machines".to_owned(),
+            control_planes: 3,
+            workers: 2,
+            detached: false,
+        }
     }
 }
 
@@ -68,6 +75,12 @@ struct Record {
     /// The port of 127.0.0.1 that leads to the API servers.
     port: u16,
     current: PathBuf,
+}
+
+impl Record {
+    fn read(dir: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(dir.join(RECORD)).ok()?).ok()
+    }
 }
 
 /// A running cluster of machines.
@@ -89,49 +102,53 @@ impl Machines {
             bail!(advice);
         }
         ensure!(
-            (1..=9).contains(&options.control_planes) && options.workers <= 200,
-            "a lab has 1 to 9 control planes and at most 200 workers"
+            (1..=9).contains(&options.control_planes) && (1..=99).contains(&options.workers),
+            "a lab of machines has 1 to 9 control planes and 1 to 99 workers"
         );
         let current = components(Set::Current)?;
         let node = components(Set::Node)?;
         let images = Images::ensure(&current)?;
-        let mut lab = Self::create(options, current)?;
-        match lab.bring_up(&node, &images) {
-            Ok(()) => Ok(lab),
-            Err(error) => {
-                let kept = lab.keep_logs();
-                let told = kept.map(|dir| format!("the machines' logs are in {}", dir.display()));
-                lab.owned = true;
-                drop(lab);
-                Err(match told {
-                    Ok(told) => error.context(told),
-                    Err(_) => error,
-                })
-            }
-        }
-    }
-
-    /// A lab that is running.
-    pub fn attach(name: &str) -> Result<Self> {
-        let dir = process::root()?.join(name);
-        let text = fs::read(dir.join(RECORD))
-            .with_context(|| format!("no lab of machines called {name}: run `cargo lab up --machines`"))?;
-        let record = serde_json::from_slice(&text).context("the lab's record is damaged")?;
-        Ok(Self { processes: Processes::open(&dir)?, record, phases: Vec::new(), owned: false })
-    }
-
-    fn create(options: &Options, current: PathBuf) -> Result<Self> {
-        let root = process::root()?;
-        let dir = root.join(&options.name);
-        let owner = if options.detached { Owner::Detached } else { Owner::current()? };
-        let processes = process::with_root_locked(&root, || {
-            process::sweep(&root, clean_up)?;
-            ensure!(!dir.exists(), "a lab called {} exists: take it down first", options.name);
-            Processes::create(&dir, &owner)
-        })?;
+        // Until it is up, a detached lab too belongs to whoever brings it up: killed half-way, it is swept.
+        let (processes, ()) = labs::create(&options.name, &Owner::current()?, |_, _| Ok(()))?;
         let machines = Machine::all(options.control_planes, options.workers);
-        let record = Record { machines, port: 0, current };
-        Ok(Self { processes, record, phases: Vec::new(), owned: !options.detached })
+        let record = Record {
+            machines,
+            port: 0,
+            current,
+        };
+        let mut lab = Self {
+            processes,
+            record,
+            phases: Vec::new(),
+            owned: true,
+        };
+        if let Err(error) = lab.bring_up(&node, &images) {
+            lab.owned = false;
+            lab.keep_logs()?;
+            return Err(error.context(format!(
+                "the machines of lab {} did not come up",
+                options.name
+            )));
+        }
+        if options.detached {
+            lab.processes.set_owner(&Owner::Detached)?;
+        }
+        lab.owned = !options.detached;
+        Ok(lab)
+    }
+
+    /// A lab of machines that runs already, by name. Dropping it leaves the lab alone.
+    pub fn open(name: &str) -> Result<Self> {
+        let dir = labs::find(name)?;
+        let record = Record::read(&dir).with_context(|| {
+            format!("lab {name} has no machines: start one with `cargo lab up --machines`")
+        })?;
+        Ok(Self {
+            processes: Processes::open(&dir)?,
+            record,
+            phases: Vec::new(),
+            owned: false,
+        })
     }
 
     fn bring_up(&mut self, node: &Path, images: &Images) -> Result<()> {
@@ -139,7 +156,7 @@ impl Machines {
         let machines = self.record.machines.clone();
         let (switch, port) = net::start(&self.processes, &self.program("labpod"), &machines)?;
         self.record.port = port;
-        process::write_json(&self.dir().join(RECORD), &self.record)?;
+        write_json(&self.dir().join(RECORD), &self.record)?;
 
         let hierarchies = Hierarchies::read()?;
         let prefix = cgroup_prefix(self.dir());
@@ -154,7 +171,8 @@ impl Machines {
         for machine in &machines {
             boot::start(&parts, switch, machine, &machines)?;
         }
-        self.phases.push(("machines started".to_owned(), began.elapsed()));
+        self.phases
+            .push(("machines started".to_owned(), began.elapsed()));
 
         let secrets = Secrets::make()?;
         let (first, others) = machines.split_first().context("no machines")?;
@@ -163,25 +181,31 @@ impl Machines {
         kubeadm::init(self, first, &secrets, &images.version)?;
         self.phase("first control plane", began);
         self.write_kubeconfig(&first.name)?;
-        addons::deploy_dns(self, images.name("coredns")?)?;
         kubeadm::write_discovery(self, first)?;
         let this = &*self;
         let turn = Mutex::new(());
+        let dns = images.name("coredns")?;
         let joined = thread::scope(|scope| {
+            let dns = scope.spawn(|| addons::deploy_dns(this, dns));
             let joins: Vec<_> = others
                 .iter()
                 .map(|machine| {
                     scope.spawn(|| {
                         boot::wait_ready(&this.processes, machine)?;
                         kubeadm::join(this, machine, &secrets, &turn)?;
-                        Ok((machine.name.clone(), began.elapsed()))
+                        anyhow::Ok((machine.name.clone(), began.elapsed()))
                     })
                 })
                 .collect();
-            joins.into_iter().map(|join| join.join().expect("a join does not panic")).collect::<Vec<Result<_>>>()
-        });
+            let joined = joins
+                .into_iter()
+                .map(|join| join.join().expect("a join does not panic"));
+            let joined = joined.collect::<Result<Vec<_>>>()?;
+            dns.join().expect("creating objects does not panic")?;
+            anyhow::Ok(joined)
+        })?;
         for joined in joined {
-            let (name, when) = joined?;
+            let (name, when) = joined;
             self.told(&format!("{name} joined"), when);
         }
         addons::wait_nodes(self, Duration::from_secs(60))?;
@@ -227,7 +251,7 @@ impl Machines {
 
     /// A kubeconfig of the cluster's administrator, for any program of this computer.
     pub fn kubeconfig(&self) -> PathBuf {
-        self.dir().join("kubeconfig")
+        self.dir().join("admin.conf")
     }
 
     /// The root of a machine as seen from outside: its files, but nothing that is mounted inside (`/usr`, `/run`).
@@ -241,16 +265,25 @@ impl Machines {
         self.record.current.join(name)
     }
 
-    /// `kubectl` with the cluster's kubeconfig.
-    pub fn kubectl_command(&self) -> Command {
-        let mut command = Command::new(self.program("kubectl"));
-        command.env("KUBECONFIG", self.kubeconfig());
-        command
+    /// kubectl as the administrator.
+    pub fn client(&self) -> Kubectl {
+        Kubectl::new(self.program("kubectl"), self.kubeconfig())
     }
 
-    /// Runs `kubectl` and returns what it printed; anything but success is an error.
-    pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        run::output(self.kubectl_command().args(arguments))
+    /// Runs kubectl and gives back whatever happened.
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<Output> {
+        self.client().output(arguments)
+    }
+
+    /// Runs kubectl; an error if it fails, what it printed otherwise.
+    pub fn kubectl_text(&self, arguments: &[&str]) -> Result<String> {
+        self.client().text(arguments)
+    }
+
+    /// Applies objects, as the server itself merges them.
+    pub fn apply(&self, yaml: &str) -> Result<()> {
+        let words = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
+        self.client().with_input(&words, yaml).map(drop)
     }
 
     /// A program on a machine, to be given arguments and run.
@@ -260,7 +293,9 @@ impl Machines {
         let mut command = Command::new("nsenter");
         command
             .args(["--target", &inner.pid.to_string()])
-            .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--"])
+            .args([
+                "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--",
+            ])
             // The environment of a login on the machine, not of whoever calls.
             .args(["/usr/bin/env", "-i", "HOME=/root", "TERM=dumb"])
             .arg("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
@@ -276,6 +311,11 @@ impl Machines {
             .stdin(Stdio::null())
             .output()
             .with_context(|| format!("cannot run {program} on {machine}"))
+    }
+
+    /// The PID of the process that holds the switch's network namespace, for `nsenter`.
+    pub fn switch(&self) -> Result<u32> {
+        Ok(self.identity(net::SWITCH_PROCESS)?.pid)
     }
 
     /// Makes a TCP port of a machine reachable: returns the port of 127.0.0.1 that leads to it.
@@ -310,16 +350,17 @@ impl Machines {
     /// Takes the lab down: processes, control groups, directory.
     pub fn down(mut self) -> Result<()> {
         self.owned = false;
-        take_down(&self.processes)
-    }
-
-    /// Leaves the lab running when this value is dropped; it was started detached, or somebody sweeps it later.
-    pub fn leave(mut self) {
-        self.owned = false;
+        loopback::take_down(&self.processes)
     }
 
     fn machine(&self, name: &str) -> Result<&Machine> {
-        let names = || self.machines().iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(", ");
+        let names = || {
+            self.machines()
+                .iter()
+                .map(|one| one.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         self.machines()
             .iter()
             .find(|machine| machine.name == name)
@@ -327,62 +368,92 @@ impl Machines {
     }
 
     fn inner(&self, machine: &str) -> Result<Identity> {
-        boot::inner(self.identity(machine)?)
-            .with_context(|| format!("{machine} does not run (see {})", self.processes.log(machine).display()))
+        boot::inner(self.identity(machine)?).with_context(|| {
+            format!(
+                "{machine} does not run (see {})",
+                self.processes.log(machine).display()
+            )
+        })
     }
 
     fn identity(&self, process: &str) -> Result<Identity> {
         let record = self.processes.find(process)?;
-        Ok(record.with_context(|| format!("{process} was not started"))?.identity)
+        Ok(record
+            .with_context(|| format!("{process} was not started"))?
+            .identity)
     }
 
-    /// Copies the machines' logs beside the lab's directory, where a failed start leaves them.
-    fn keep_logs(&self) -> Result<PathBuf> {
-        let name = self.dir().file_name().context("a lab without a name")?.to_string_lossy();
-        let kept = self.dir().with_file_name(format!("{name}.failed"));
-        let _ = fs::remove_dir_all(&kept);
+    /// Takes the lab down but for its logs, the machines' own among them.
+    fn keep_logs(&self) -> Result<()> {
         for machine in self.machines() {
-            let into = kept.join("log").join(&machine.name);
-            fs::create_dir_all(&into)?;
-            for log in self.logs(&machine.name)? {
-                if let Some(file) = log.file_name() {
-                    let _ = fs::copy(&log, into.join(file));
+            for log in self.logs(&machine.name).unwrap_or_default() {
+                let file = log.file_stem().unwrap_or_default().to_string_lossy();
+                // The machine's own output is there already.
+                if file != machine.name {
+                    let _ = fs::copy(
+                        &log,
+                        self.processes.log(&format!("{}-{file}", machine.name)),
+                    );
                 }
             }
         }
-        Ok(kept)
+        loopback::keep_logs(&self.processes)
     }
 }
 
 impl Drop for Machines {
     fn drop(&mut self) {
-        if self.owned
-            && let Err(error) = take_down(&self.processes)
-        {
-            say(&format!("cannot take the lab down: {error:#}"));
+        if !self.owned {
+            return;
+        }
+        let result = if thread::panicking() {
+            self.keep_logs()
+        } else {
+            loopback::take_down(&self.processes)
+        };
+        if let Err(error) = result {
+            say(&format!("could not take the lab down: {error:#}"));
         }
     }
 }
 
-fn take_down(processes: &Processes) -> Result<()> {
-    processes.stop_all()?;
-    clean_up(processes.dir())?;
-    fs::remove_dir_all(processes.dir())
-        .with_context(|| format!("cannot remove {}", processes.dir().display()))
+/// What `lab status` says about the process `name` of the lab in `dir`: its address and its memory in KiB.
+pub(crate) fn status(dir: &Path, name: &str, outer: Identity) -> Option<(String, u64)> {
+    let record = Record::read(dir)?;
+    if name == net::SWITCH_PROCESS {
+        return Some((format!("127.0.0.1:{}", record.port), memory(outer.pid)?));
+    }
+    let machine = record
+        .machines
+        .iter()
+        .find(|machine| machine.name == name)?;
+    let inner = boot::inner(outer)?;
+    let space = |pid: u32| fs::read_link(format!("/proc/{pid}/ns/pid_for_children")).ok();
+    // Those of its pods too: they live in the same namespace of PIDs, or in one below it.
+    let own = space(inner.pid)?;
+    let all = fs::read_dir("/proc").ok()?;
+    let pids = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let used = pids
+        .filter(|pid| space(*pid).as_ref() == Some(&own))
+        .filter_map(memory)
+        .sum();
+    Some((machine.address(), used))
+}
+
+fn memory(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 /// Removes what the machines of the lab in `dir` leave when their processes have ended: control groups.
 /// Namespaces and mounts ended with the processes. Does nothing for a lab without machines.
-pub fn clean_up(dir: &Path) -> Result<()> {
+pub(crate) fn clean_up(dir: &Path) -> Result<()> {
     if !dir.join("machines").is_dir() {
         return Ok(());
     }
-    let mounts = fs::read_to_string("/proc/self/mounts").context("cannot read /proc/self/mounts")?;
-    let dir_text = dir.to_string_lossy();
-    ensure!(
-        !mounts.lines().any(|line| line.split(' ').nth(1).is_some_and(|at| Path::new(at).starts_with(dir))),
-        "something is mounted under {dir_text}: unmount it before the directory is removed"
-    );
     Hierarchies::read()?.remove(&cgroup_prefix(dir), Instant::now() + Duration::from_secs(5))
 }
 
@@ -409,5 +480,6 @@ fn write_private(path: &Path, text: &str) -> Result<()> {
         .mode(0o600)
         .open(path)
         .with_context(|| format!("cannot make {}", path.display()))?;
-    file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+    file.write_all(text.as_bytes())
+        .with_context(|| format!("cannot write {}", path.display()))
 }

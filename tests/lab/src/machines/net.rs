@@ -23,7 +23,11 @@ use crate::process::{Identity, Launch, Processes};
 pub(super) const SWITCH_PROCESS: &str = "switch";
 
 /// Starts the switch and returns the port of 127.0.0.1 that leads to the API servers.
-pub(super) fn start(processes: &Processes, labpod: &Path, machines: &[Machine]) -> Result<(Identity, u16)> {
+pub(super) fn start(
+    processes: &Processes,
+    labpod: &Path,
+    machines: &[Machine],
+) -> Result<(Identity, u16)> {
     let (listener, port) = listen()?;
     let targets = machines
         .iter()
@@ -44,7 +48,12 @@ pub(super) fn start(processes: &Processes, labpod: &Path, machines: &[Machine]) 
         "link set lo up\nlink add bridge type bridge\naddr add {SWITCH}/24 dev bridge\nlink set bridge up\n"
     );
     for machine in machines {
-        let _ = writeln!(lines, "route add {} via {}", machine.pods(), machine.address());
+        let _ = writeln!(
+            lines,
+            "route add {} via {}",
+            machine.pods(),
+            machine.address()
+        );
     }
     batch(record.identity, &lines)?;
     Ok((record.identity, port))
@@ -73,7 +82,12 @@ pub(super) fn inside(machine: &Machine, all: &[Machine]) -> String {
 }
 
 /// Carries connections to a new port of 127.0.0.1 to `target` behind the switch; returns the port.
-pub(super) fn forward(processes: &Processes, switch: Identity, labpod: &Path, target: &str) -> Result<u16> {
+pub(super) fn forward(
+    processes: &Processes,
+    switch: Identity,
+    labpod: &Path,
+    target: &str,
+) -> Result<u16> {
     let (listener, port) = listen()?;
     let launch = Launch::new(format!("forward-{port}"), "nsenter")
         .args(["--target", &switch.pid.to_string(), "--net"])
@@ -86,14 +100,21 @@ pub(super) fn forward(processes: &Processes, switch: Identity, labpod: &Path, ta
 
 /// A socket keeps the network namespace that it was made in, whoever holds it.
 fn listen() -> Result<(OwnedFd, u16)> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on 127.0.0.1")?;
-    let port = listener.local_addr().context("a socket without an address")?.port();
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on 127.0.0.1")?;
+    let port = listener
+        .local_addr()
+        .context("a socket without an address")?
+        .port();
     Ok((listener.into(), port))
 }
 
 fn batch(switch: Identity, lines: &str) -> Result<()> {
     let target = switch.pid.to_string();
-    fed(Command::new("nsenter").args(["--target", &target, "--net", "ip", "-batch", "-"]), lines)?;
+    fed(
+        Command::new("nsenter").args(["--target", &target, "--net", "ip", "-batch", "-"]),
+        lines,
+    )?;
     Ok(())
 }
 
@@ -124,6 +145,11 @@ pub(super) fn lives(identity: Identity, name: &str, log: &Path) -> Result<()> {
         return Ok(());
     }
     let said = fs::read_to_string(log).unwrap_or_default();
-    let last = said.trim().lines().last().unwrap_or("it said nothing").to_owned();
+    let last = said
+        .trim()
+        .lines()
+        .last()
+        .unwrap_or("it said nothing")
+        .to_owned();
     bail!("{name} ended: {last} (see {})", log.display())
 }

@@ -14,7 +14,6 @@ use super::Machines;
 use super::images::POD_IMAGE;
 use super::net::wait;
 use super::plan::Role;
-use super::run::fed;
 
 /// What probers have counted so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +31,9 @@ pub struct Tally {
 impl Tally {
     fn read(line: &str) -> Option<Self> {
         let number = |name: &str| {
-            let word = line.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+            let word = line
+                .split_whitespace()
+                .find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
             word?.parse::<u64>().ok()
         };
         Some(Self {
@@ -73,8 +74,14 @@ impl<'a> Probers<'a> {
     /// Starts probers for full names (`kubernetes.default.svc.cluster.local`) and waits until each has
     /// counted.
     pub fn start(lab: &'a Machines, names: &[&str]) -> Result<Self> {
-        let workers = lab.machines().iter().filter(|machine| machine.role == Role::Worker);
-        let mut probers = Self { lab, pods: Vec::new() };
+        let workers = lab
+            .machines()
+            .iter()
+            .filter(|machine| machine.role == Role::Worker);
+        let mut probers = Self {
+            lab,
+            pods: Vec::new(),
+        };
         let mut manifests = Vec::new();
         for worker in workers {
             let pod = format!("prober-{}", worker.name);
@@ -82,11 +89,17 @@ impl<'a> Probers<'a> {
             probers.pods.push(pod);
         }
         let list = json!({ "apiVersion": "v1", "kind": "List", "items": manifests });
-        fed(lab.kubectl_command().args(["create", "-f", "-"]), &list.to_string())
+        lab.client()
+            .with_input(&["create", "-f", "-"], &list.to_string())
             .context("cannot start the probers: is a set of them running?")?;
         let asked = probers.pods.len();
         wait(Duration::from_secs(30), "the probers to count", || {
-            Ok(probers.lines()?.iter().filter(|tally| tally.lookups > 0).count() == asked)
+            Ok(probers
+                .lines()?
+                .iter()
+                .filter(|tally| tally.lookups > 0)
+                .count()
+                == asked)
         })?;
         Ok(probers)
     }
@@ -115,7 +128,9 @@ impl<'a> Probers<'a> {
     fn lines(&self) -> Result<Vec<Tally>> {
         let mut found = Vec::new();
         for pod in &self.pods {
-            let Ok(log) = self.lab.kubectl(&["logs", "--tail=20", pod]) else { continue };
+            let Ok(log) = self.lab.kubectl_text(&["logs", "--tail=20", pod]) else {
+                continue;
+            };
             found.extend(log.lines().rev().find_map(Tally::read));
         }
         Ok(found)
@@ -125,8 +140,10 @@ impl<'a> Probers<'a> {
 impl Drop for Probers<'_> {
     fn drop(&mut self) {
         let pods = self.pods.iter().map(String::as_str);
-        let words: Vec<_> =
-            ["delete", "pod", "--ignore-not-found", "--grace-period=1"].into_iter().chain(pods).collect();
+        let words: Vec<_> = ["delete", "pod", "--ignore-not-found", "--grace-period=1"]
+            .into_iter()
+            .chain(pods)
+            .collect();
         let _ = self.lab.kubectl(&words); // the lab may be gone already
     }
 }
@@ -134,7 +151,11 @@ impl Drop for Probers<'_> {
 fn manifest(name: &str, node: &str, names: &[&str]) -> serde_json::Value {
     let mut words = vec!["prober".to_owned(), "50ms".to_owned()];
     // With the dot at the end the search list of resolv.conf is left out: one name, one question.
-    words.extend(names.iter().map(|name| format!("{}.", name.trim_end_matches('.'))));
+    words.extend(
+        names
+            .iter()
+            .map(|name| format!("{}.", name.trim_end_matches('.'))),
+    );
     json!({
         "apiVersion": "v1",
         "kind": "Pod",
@@ -154,8 +175,20 @@ mod tests {
 
     #[test]
     fn a_line_of_a_prober() {
-        let tally = Tally::read("2026-01-01T00:00:00Z lookups=120 failed=3 slow=1 gap_ms=5150").unwrap();
-        assert_eq!(tally, Tally { lookups: 120, failed: 3, slow: 1, gap: Duration::from_millis(5150) });
-        assert_eq!(Tally::read("2026-01-01T00:00:00Z error: no such host"), None);
+        let tally =
+            Tally::read("2026-01-01T00:00:00Z lookups=120 failed=3 slow=1 gap_ms=5150").unwrap();
+        assert_eq!(
+            tally,
+            Tally {
+                lookups: 120,
+                failed: 3,
+                slow: 1,
+                gap: Duration::from_millis(5150)
+            }
+        );
+        assert_eq!(
+            Tally::read("2026-01-01T00:00:00Z error: no such host"),
+            None
+        );
     }
 }

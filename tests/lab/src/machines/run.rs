@@ -7,7 +7,10 @@ use anyhow::{Context as _, Result, bail};
 
 /// Runs a command and returns its standard output; anything but success is an error with its last lines.
 pub(super) fn output(command: &mut Command) -> Result<String> {
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {}", name(command)))?;
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot run {}", name(command)))?;
     checked(command, &output)
 }
 
@@ -23,7 +26,9 @@ pub(super) fn fed(command: &mut Command, input: &str) -> Result<String> {
     let mut pipe = child.stdin.take().context("no pipe")?;
     let written = pipe.write_all(input.as_bytes());
     drop(pipe);
-    let output = child.wait_with_output().with_context(|| format!("cannot wait for {}", name(command)))?;
+    let output = child
+        .wait_with_output()
+        .with_context(|| format!("cannot wait for {}", name(command)))?;
     let said = checked(command, &output)?;
     written.with_context(|| format!("{} did not read its input", name(command)))?;
     Ok(said)

@@ -29,6 +29,7 @@ const usage = `usage: labpod pause                                wait for TERM
        labpod crash [MILLISECONDS]                 exit 1, after a while
        labpod false                                exit 1
        labpod resolve NAME [SERVER] [COUNT/EVERY]  look a name up again and again, e.g. web.default.svc 10.96.0.10 100/50ms
+       labpod get URL                              print what a server answers
        labpod prober [INTERVAL] NAME...            look names up for ever, and say how many lookups failed
        labpod forward LISTEN... -- [READYPATH] TARGET...  carry TCP connections
 `
@@ -77,6 +78,8 @@ func main() {
 		os.Exit(1)
 	case "resolve":
 		resolve(words[1:])
+	case "get":
+		ended(get(argument(1, "")))
 	case "prober":
 		ended(probe(words[1:]))
 	case "forward":
@@ -134,6 +137,16 @@ func serve(address string) {
 	}()
 	fmt.Println("serving on", address)
 	fail(1, "labpod: %v\n", server.ListenAndServe())
+}
+
+func get(url string) error {
+	answer, err := (&http.Client{Timeout: 5 * time.Second}).Get(url)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	_, err = io.Copy(os.Stdout, answer.Body)
+	return err
 }
 
 func cat(files []string) {
