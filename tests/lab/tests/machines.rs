@@ -22,10 +22,11 @@ const API: &str = "kubernetes.default.svc.cluster.local";
 const CHILD: &str = "LAB_TEST_CHILD";
 
 type Test = fn(&Machines) -> Result<()>;
+type Own = fn() -> Result<()>;
 
 fn main() -> Result<()> {
     if let Ok(name) = std::env::var(CHILD) {
-        return child(name);
+        return child(&name);
     }
     let arguments = Arguments::from_args();
     let missing = machines::advice(&machines::missing());
@@ -42,7 +43,7 @@ fn main() -> Result<()> {
         ("deleting_dns_pods_one_by_one_loses_no_name", one_by_one),
         ("deleting_all_dns_pods_at_once_loses_names", all_at_once),
     ];
-    let own: [(&str, fn() -> Result<()>); 2] = [
+    let own: [(&str, Own); 2] = [
         ("down_leaves_nothing", down),
         ("a_killed_owner_leaves_nothing", sweep),
     ];
@@ -283,15 +284,19 @@ fn forward(lab: &Machines) -> Result<()> {
 
 fn kubelet_comes_back(lab: &Machines) -> Result<()> {
     let pid = || -> Result<String> {
-        let output = lab.exec("worker-1", &["pgrep", "-x", "kubelet"])?;
+        let output = lab.exec("worker-1", &["cat", "/run/lab/kubelet.pid"])?;
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     let before = pid()?;
     ensure!(!before.is_empty(), "no kubelet on worker-1");
-    lab.exec("worker-1", &["kill", &before])?;
+    lab.restart("worker-1", "kubelet")?;
     eventually("another kubelet", Duration::from_secs(15), || {
         let now = pid()?;
         Ok(!now.is_empty() && now != before)
+    })?;
+    eventually("the new kubelet to serve", Duration::from_secs(30), || {
+        let health = ["get", "--raw=/api/v1/nodes/worker-1/proxy/healthz"];
+        Ok(lab.kubectl(&health)?.status.success())
     })
 }
 
@@ -344,7 +349,7 @@ fn dns_pods(lab: &Machines) -> Result<Vec<(String, bool)>> {
 /// Waits until two pods are Ready and none of them is one of `old`; returns them.
 fn replaced(lab: &Machines, old: &[String]) -> Result<Vec<String>> {
     let mut names = Vec::new();
-    eventually("two DNS pods to be Ready", Duration::from_secs(60), || {
+    eventually("two DNS pods to be Ready", Duration::from_mins(1), || {
         let pods = dns_pods(lab)?;
         let done = pods.len() == 2
             && pods
@@ -441,10 +446,10 @@ fn sweep() -> Result<()> {
     nothing_left(&dir)
 }
 
-fn child(name: String) -> Result<()> {
-    let lab = Machines::start(&small(&name))?;
+fn child(name: &str) -> Result<()> {
+    let lab = Machines::start(&small(name))?;
     writeln!(std::io::stdout(), "up")?;
-    std::thread::sleep(Duration::from_secs(120));
+    std::thread::sleep(Duration::from_mins(2));
     drop(lab);
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Starting one machine: its directory, its control groups, its first process.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -99,7 +100,7 @@ pub(super) fn wait_ready(processes: &Processes, machine: &Machine) -> Result<()>
     let mark = root(processes.dir(), &machine.name).join("var/lib/lab/ready");
     let log = processes.log(&machine.name);
     wait(
-        Duration::from_secs(120),
+        Duration::from_mins(2),
         &format!("{} to have its images", machine.name),
         || {
             let record = processes.find(&machine.name)?.context("it was stopped")?;
@@ -146,7 +147,7 @@ fn furnish(root: &Path, images: &Images, machine: &Machine, all: &[Machine]) -> 
     }
     let mut hosts = "127.0.0.1 localhost\n".to_owned();
     for other in all {
-        hosts.push_str(&format!("{} {}\n", other.address(), other.name));
+        let _ = writeln!(hosts, "{} {}", other.address(), other.name);
     }
     let files = [
         ("opt/lab/images", String::new()), // the archive is mounted over it

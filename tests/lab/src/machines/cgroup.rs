@@ -140,6 +140,29 @@ impl Hierarchies {
     }
 }
 
+/// The processes in the control group of a machine and below it.
+pub(super) fn processes(prefix: &str, machine: &str) -> Result<Vec<u32>> {
+    let name = format!("{prefix}{machine}");
+    let all = Hierarchies::read()?;
+    let (point, _) = all.mounted.first().context("no control groups")?;
+    let mut found = Vec::new();
+    let mut folders = vec![point.join(name)];
+    while let Some(folder) = folders.pop() {
+        let pids = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+        found.extend(pids.lines().filter_map(|pid| pid.parse::<u32>().ok()));
+        let Ok(entries) = fs::read_dir(&folder) else {
+            continue; // it went while we looked
+        };
+        folders.extend(
+            entries
+                .flatten()
+                .map(|entry| entry.path())
+                .filter(|path| path.is_dir()),
+        );
+    }
+    Ok(found)
+}
+
 /// A control group is removed from its leaves on; its files go by themselves.
 fn remove_tree(group: &Path) -> std::io::Result<()> {
     for entry in fs::read_dir(group)? {

@@ -207,10 +207,7 @@ impl<W: Write> Write for Meter<W> {
 }
 
 fn hex(hash: Sha256) -> String {
-    hash.finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    super::run::hex(&hash.finalize())
 }
 
 /// As Go, and with it every image, calls it.

@@ -77,25 +77,33 @@ for setting in net/ipv4/ip_forward=1 net/ipv4/conf/all/rp_filter=0 net/ipv4/conf
   echo "${setting#*=}" >"/proc/sys/${setting%=*}"
 done
 
-# 5. Programs. The loops stand for an init system's `Restart=always`.
+# 5. Programs. Each is started again when it ends, as an init system would do it; to restart one is to end it.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-while :; do
-  containerd --config /etc/containerd/config.toml >>/var/log/containerd.log 2>&1 || true
-  sleep 0.2
-done &
+mkdir /run/lab
+keep() {
+  while :; do
+    "$1" >>"/var/log/$1.log" 2>&1 &
+    echo $! >"/run/lab/$1.pid"
+    wait $! || true
+    sleep 0.2
+  done
+}
+containerd() {
+  exec /usr/local/bin/containerd --config /etc/containerd/config.toml
+}
+kubelet() {
+  # kubeadm writes these; a kubelet without them could only fail.
+  [ -s /var/lib/kubelet/config.yaml ] || exit
+  [ -s /etc/kubernetes/kubelet.conf ] || [ -s /etc/kubernetes/bootstrap-kubelet.conf ] || exit
+  KUBELET_KUBEADM_ARGS=
+  if [ -s /var/lib/kubelet/kubeadm-flags.env ]; then . /var/lib/kubelet/kubeadm-flags.env; fi
+  # shellcheck disable=SC2086 # a list of arguments
+  exec /usr/local/bin/kubelet --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf \
+    --kubeconfig=/etc/kubernetes/kubelet.conf --config=/var/lib/kubelet/config.yaml $KUBELET_KUBEADM_ARGS
+}
+keep containerd &
 until [ -S /run/containerd/containerd.sock ]; do sleep 0.05; done
 until ctr --namespace k8s.io images import --local /opt/lab/images >>/var/log/images.log 2>&1; do sleep 0.2; done
 touch /var/lib/lab/ready
-while :; do
-  # kubeadm writes these; a kubelet without them could only fail.
-  if [ -s /var/lib/kubelet/config.yaml ] && { [ -s /etc/kubernetes/kubelet.conf ] ||
-    [ -s /etc/kubernetes/bootstrap-kubelet.conf ]; }; then
-    KUBELET_KUBEADM_ARGS=
-    if [ -s /var/lib/kubelet/kubeadm-flags.env ]; then . /var/lib/kubelet/kubeadm-flags.env; fi
-    # shellcheck disable=SC2086 # a list of arguments
-    kubelet --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf \
-      --kubeconfig=/etc/kubernetes/kubelet.conf --config=/var/lib/kubelet/config.yaml \
-      $KUBELET_KUBEADM_ARGS >>/var/log/kubelet.log 2>&1 || true
-  fi
-  sleep 0.2
-done
+keep kubelet &
+wait

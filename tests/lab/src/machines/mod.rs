@@ -208,9 +208,9 @@ impl Machines {
             let (name, when) = joined;
             self.told(&format!("{name} joined"), when);
         }
-        addons::wait_nodes(self, Duration::from_secs(60))?;
+        addons::wait_nodes(self, Duration::from_mins(1))?;
         self.phase("nodes Ready", began);
-        addons::wait_pods(self, Duration::from_secs(60))?;
+        addons::wait_pods(self, Duration::from_mins(1))?;
         self.phase("Service addresses and names", began);
         Ok(())
     }
@@ -311,6 +311,18 @@ impl Machines {
             .stdin(Stdio::null())
             .output()
             .with_context(|| format!("cannot run {program} on {machine}"))
+    }
+
+    /// Ends `kubelet` or `containerd` on a machine; it is started again at once, as by `systemctl restart`.
+    pub fn restart(&self, machine: &str, service: &str) -> Result<()> {
+        // The machine's first process notes the PID, which is one of the machine's own.
+        let script = r#"kill "$(cat "/run/lab/$0.pid")""#;
+        run::output(
+            self.command_on(machine, "sh")?
+                .args(["-c", script, service]),
+        )
+        .with_context(|| format!("cannot restart {service} on {machine}"))?;
+        Ok(())
     }
 
     /// The PID of the process that holds the switch's network namespace, for `nsenter`.
@@ -427,14 +439,11 @@ pub(crate) fn status(dir: &Path, name: &str, outer: Identity) -> Option<(String,
         .machines
         .iter()
         .find(|machine| machine.name == name)?;
-    let inner = boot::inner(outer)?;
-    let space = |pid: u32| fs::read_link(format!("/proc/{pid}/ns/pid_for_children")).ok();
-    // Those of its pods too: they live in the same namespace of PIDs, or in one below it.
-    let own = space(inner.pid)?;
-    let all = fs::read_dir("/proc").ok()?;
-    let pids = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    let used = pids
-        .filter(|pid| space(*pid).as_ref() == Some(&own))
+    boot::inner(outer)?;
+    // Its pods are in its control group too, in namespaces below its own.
+    let used = cgroup::processes(&cgroup_prefix(dir), name)
+        .ok()?
+        .into_iter()
         .filter_map(memory)
         .sum();
     Some((machine.address(), used))
