@@ -23,6 +23,7 @@ use rustix::process::Signal;
 pub use flags::DNS;
 pub use kubectl::Kubectl;
 pub use nodes::Health;
+pub use pki::Authority;
 pub use settings::{Component, Generation, Options, Settings};
 pub(crate) use start::keep_logs;
 
@@ -169,21 +170,41 @@ impl Loopback {
         start::launch(self, component)
     }
 
-    /// Stops a component and starts it with these flags beside the lab's own; a flag replaces those of the same
-    /// name. They hold for later starts as well. Waits until an API server is ready again.
+    /// Starts a component anew with these flags beside the lab's own; a flag replaces those of the same name. They
+    /// hold for later starts as well. Waits until an API server is ready again.
+    ///
+    /// It is killed: asked to end, an API server waits for its clients' watches, five seconds in every test.
     pub fn restart_with(&self, component: Component, flags: &[&str]) -> Result<()> {
-        self.stop(component)?;
-        {
-            let mut settings = self.settings.borrow_mut();
-            let more = flags.iter().map(|&flag| flag.to_owned()).collect();
-            settings.flags.insert(component.to_string(), more);
-            settings.write(self.dir())?;
+        if self.runs(component) {
+            self.kill(component)?;
         }
+        self.set_flags(component, flags)?;
         self.start_component(component)?;
         if let Component::ApiServer(n) = component {
             self.wait_api_server(n)?;
         }
         Ok(())
+    }
+
+    /// Sets the flags that a component gets beside the lab's own, from its next start on.
+    pub fn set_flags(&self, component: Component, flags: &[&str]) -> Result<()> {
+        let mut settings = self.settings.borrow_mut();
+        let more = flags.iter().map(|&flag| flag.to_owned()).collect();
+        settings.flags.insert(component.to_string(), more);
+        settings.write(self.dir())
+    }
+
+    /// Another serving certificate (`apiserver.crt`, `apiserver.key`) and another signing key (`sa.key`, `sa.pub`),
+    /// in a directory of their own, beside the authority (`ca.crt`, `ca.key`) that signed the certificate. To be
+    /// put into use with [`Self::restart_with`].
+    pub fn spare_pki(&self, name: &str, authority: Authority) -> Result<PathBuf> {
+        pki::spare(
+            &self.current.join("kubeadm"),
+            &self.settings(),
+            self.dir(),
+            name,
+            authority,
+        )
     }
 
     /// Stops the clock of a component: it holds its connections and answers nothing, until [`Self::thaw`].

@@ -18,8 +18,7 @@ const TELL_EVERY: Duration = Duration::from_secs(5);
 /// The oldest Go that understands the module files and fetches the Go version they ask for by itself.
 const OLDEST_GO: u32 = 21;
 
-const GET_GO: &str =
-    "get Go from https://go.dev/dl/, or on Debian: apt-get install golang-go (1.21 or newer)";
+const GET_GO: &str = "get Go 1.21 or newer from https://go.dev/dl/, or `apt-get install golang-go` (on Debian 12 with -t bookworm-backports)";
 
 /// The version of the compiler that will be used for the module in `sources`.
 pub(super) fn compiler(sources: &Path) -> Result<String> {

@@ -1,7 +1,7 @@
 //! Certificates, keys and kubeconfigs, made by kubeadm's own phases as on a real cluster.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
@@ -12,12 +12,53 @@ use crate::ports;
 
 const KUBECONFIGS: [&str; 4] = ["admin", "super-admin", "controller-manager", "scheduler"];
 
+/// Whose signature a spare certificate carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authority {
+    /// That of the cluster's authority.
+    Same,
+    /// That of another, which has the same name.
+    New,
+}
+
 /// Certificates and the signing key, below `pki/`.
 pub(super) fn certificates(kubeadm: &Path, settings: &Settings, dir: &Path) -> Result<()> {
-    let config = dir.join("kubeadm.yaml");
-    fs::write(&config, configuration(settings, dir))
-        .context("cannot write kubeadm's configuration")?;
-    phase(kubeadm, dir, &["certs", "all"])
+    configure(settings, dir, "pki")?;
+    phase(kubeadm, dir, "pki", &["certs", "all"])
+}
+
+/// A second serving certificate and signing key, below `pki-NAME/`.
+pub(super) fn spare(
+    kubeadm: &Path,
+    settings: &Settings,
+    dir: &Path,
+    name: &str,
+    authority: Authority,
+) -> Result<PathBuf> {
+    let folder = format!("pki-{name}");
+    let path = dir.join(&folder);
+    fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
+    configure(settings, dir, &folder)?;
+    match authority {
+        Authority::Same => {
+            for file in ["ca.crt", "ca.key"] {
+                fs::copy(dir.join("pki").join(file), path.join(file))
+                    .with_context(|| format!("cannot copy {file}"))?;
+            }
+        }
+        Authority::New => phase(kubeadm, dir, &folder, &["certs", "ca"])?,
+    }
+    phase(kubeadm, dir, &folder, &["certs", "apiserver"])?;
+    phase(kubeadm, dir, &folder, &["certs", "sa"])?;
+    Ok(path)
+}
+
+fn configure(settings: &Settings, dir: &Path, folder: &str) -> Result<()> {
+    fs::write(
+        dir.join(format!("{folder}.yaml")),
+        configuration(settings, &dir.join(folder)),
+    )
+    .context("cannot write kubeadm's configuration")
 }
 
 /// A kubeconfig for each who needs one, and `server-N.conf` for each API server.
@@ -27,6 +68,7 @@ pub(super) fn kubeconfigs(kubeadm: &Path, settings: &Settings, dir: &Path) -> Re
     phase(
         kubeadm,
         dir,
+        "pki",
         &["kubeconfig", "all", "--kubeconfig-dir", &folder],
     )?;
     let servers = settings.servers();
@@ -75,7 +117,7 @@ fn pointed_at(kubeconfig: &str, server: &str) -> String {
     lines.collect()
 }
 
-fn configuration(settings: &Settings, dir: &Path) -> String {
+fn configuration(settings: &Settings, pki: &Path) -> String {
     let addresses: Vec<String> = (0..settings.api_servers)
         .map(|n| settings.block.member(n).to_string())
         .collect();
@@ -97,18 +139,18 @@ etcd: {{local: {{serverCertSANs: [{first}], peerCertSANs: [{first}]}}}}
 ",
         advertised = advertised(0),
         port = ports::API,
-        pki = dir.join("pki").display(),
+        pki = pki.display(),
         first = addresses[0],
         all = addresses.join(", "),
     )
 }
 
-fn phase(kubeadm: &Path, dir: &Path, words: &[&str]) -> Result<()> {
+fn phase(kubeadm: &Path, dir: &Path, folder: &str, words: &[&str]) -> Result<()> {
     let output = Command::new(kubeadm)
         .args(["init", "phase"])
         .args(words)
         .arg("--config")
-        .arg(dir.join("kubeadm.yaml"))
+        .arg(dir.join(format!("{folder}.yaml")))
         .stdin(Stdio::null())
         .output()
         .with_context(|| format!("cannot run {}", kubeadm.display()))?;

@@ -19,9 +19,13 @@ pub struct Identity {
 
 impl Identity {
     /// The process that has this PID now; `None` where there is none, or only its exit status is left.
+    ///
+    /// A killed program's first thread may be gone while others still close its sockets: until the last one is
+    /// done, the process is there, and so are its ports.
     pub fn of(pid: u32) -> Option<Self> {
-        let (state, started) = stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?;
-        (!matches!(state, 'Z' | 'X')).then_some(Self { pid, started })
+        let (state, threads, started) =
+            stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?;
+        (threads > 1 || !matches!(state, 'Z' | 'X')).then_some(Self { pid, started })
     }
 
     /// This process.
@@ -63,11 +67,12 @@ impl Identity {
     }
 }
 
-/// State and start time. The name in between may hold anything, parentheses and spaces too.
-fn stat(text: &str) -> Option<(char, u64)> {
+/// State, threads and start time. The name in between may hold anything, parentheses and spaces too.
+fn stat(text: &str) -> Option<(char, u64, u64)> {
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?.chars().next()?;
-    Some((state, fields.nth(18)?.parse().ok()?))
+    let threads = fields.nth(16)?.parse().ok()?;
+    Some((state, threads, fields.nth(1)?.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -77,7 +82,7 @@ mod tests {
     #[test]
     fn a_name_with_parentheses_does_not_shift_the_fields() {
         let line = "7 (a) (b c) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 98765 10 20";
-        assert_eq!(stat(line), Some(('S', 98765)));
+        assert_eq!(stat(line), Some(('S', 1, 98765)));
         assert_eq!(stat("garbage"), None);
     }
 

@@ -40,7 +40,12 @@ pub fn on_delete_daemon_set() -> String {
     include_str!("awkward/on-delete-daemon-set.yaml").to_owned()
 }
 
-/// `paused`: a Deployment of two whose rollouts are stopped.
+/// `paused`: a Deployment of two, not paused yet: one that is paused from the start never makes a pod.
+pub fn pausable_deployment() -> String {
+    paused_deployment().replace("paused: true", "paused: false")
+}
+
+/// `paused`, once [`pausable_deployment`] runs: its rollouts are stopped.
 pub fn paused_deployment() -> String {
     include_str!("awkward/paused-deployment.yaml").to_owned()
 }
