@@ -76,6 +76,7 @@ fn main() -> Result<()> {
 }
 
 fn run(missing: Option<String>, test: impl FnOnce() -> Result<()>) -> Result<Completion, Failed> {
+    let began = Instant::now();
     match missing {
         Some(reason) if std::env::var_os("CI").is_some_and(|ci| ci == "true") => {
             Err(format!("skipped, which is a failure with CI=true: {reason}").into())
@@ -83,6 +84,7 @@ fn run(missing: Option<String>, test: impl FnOnce() -> Result<()>) -> Result<Com
         Some(reason) => Ok(Completion::ignored_with(reason)),
         None => {
             test().map_err(|error| format!("{error:#}"))?;
+            note(&format!("{:.1} s", began.elapsed().as_secs_f64()));
             Ok(Completion::Completed)
         }
     }

@@ -78,7 +78,9 @@ for setting in net/ipv4/ip_forward=1 net/ipv4/conf/all/rp_filter=0 net/ipv4/conf
 done
 
 # 5. Programs. Each is started again when it ends, as an init system would do it; to restart one is to end it.
-export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+# Whoever started the lab may need a proxy for the world outside; here there is none to reach.
+unset HTTP_PROXY HTTPS_PROXY ALL_PROXY http_proxy https_proxy all_proxy KUBECONFIG
 mkdir /run/lab
 keep() {
   while :; do

@@ -16,32 +16,32 @@ mod net;
 mod plan;
 mod prober;
 mod run;
+mod start;
+mod state;
 
 use std::ffi::OsStr;
 use std::fs;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::Mutex;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use serde::{Deserialize, Serialize};
 
 pub use images::POD_IMAGE;
 pub use needs::{Missing, advice, missing};
 pub use plan::{DNS_ADDRESS, Machine, Role};
 pub use prober::{Probers, Tally};
+pub use state::control_groups;
+pub(crate) use state::{clean_up, status};
 
 use crate::components::{Set, ensure as components};
 use crate::loopback::Kubectl;
-use crate::process::{Identity, Owner, Processes, write_json};
+use crate::process::{Identity, Owner, Processes};
 use crate::talk::say;
 use crate::{labs, loopback};
-use cgroup::Hierarchies;
 use images::Images;
-use kubeadm::Secrets;
+use state::Record;
 
 /// What is wanted.
 #[derive(Clone, Debug)]
@@ -67,22 +67,6 @@ impl Default for Options {
     }
 }
 
-/// What another process needs to know of a lab, in its directory.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Record {
-    machines: Vec<Machine>,
-    /// The port of 127.0.0.1 that leads to the API servers.
-    port: u16,
-    current: PathBuf,
-}
-
-impl Record {
-    fn read(dir: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs::read(dir.join(RECORD)).ok()?).ok()
-    }
-}
-
 /// A running cluster of machines.
 #[derive(Debug)]
 pub struct Machines {
@@ -92,8 +76,6 @@ pub struct Machines {
     /// Whether dropping this value takes the lab down.
     owned: bool,
 }
-
-const RECORD: &str = "machines.json";
 
 impl Machines {
     /// Brings a cluster up and returns when all nodes are Ready and names resolve.
@@ -149,89 +131,6 @@ impl Machines {
             phases: Vec::new(),
             owned: false,
         })
-    }
-
-    fn bring_up(&mut self, node: &Path, images: &Images) -> Result<()> {
-        let began = Instant::now();
-        let machines = self.record.machines.clone();
-        let (switch, port) = net::start(&self.processes, &self.program("labpod"), &machines)?;
-        self.record.port = port;
-        write_json(&self.dir().join(RECORD), &self.record)?;
-
-        let hierarchies = Hierarchies::read()?;
-        let prefix = cgroup_prefix(self.dir());
-        let parts = boot::Parts {
-            processes: &self.processes,
-            current: &self.record.current,
-            node,
-            images,
-            hierarchies: &hierarchies,
-            prefix: &prefix,
-        };
-        for machine in &machines {
-            boot::start(&parts, switch, machine, &machines)?;
-        }
-        self.phases
-            .push(("machines started".to_owned(), began.elapsed()));
-
-        let secrets = Secrets::make()?;
-        let (first, others) = machines.split_first().context("no machines")?;
-        boot::wait_ready(&self.processes, first)?;
-        self.phase("images in the first machine", began);
-        kubeadm::init(self, first, &secrets, &images.version)?;
-        self.phase("first control plane", began);
-        self.write_kubeconfig(&first.name)?;
-        kubeadm::write_discovery(self, first)?;
-        let this = &*self;
-        let turn = Mutex::new(());
-        let dns = images.name("coredns")?;
-        let joined = thread::scope(|scope| {
-            let dns = scope.spawn(|| addons::deploy_dns(this, dns));
-            let joins: Vec<_> = others
-                .iter()
-                .map(|machine| {
-                    scope.spawn(|| {
-                        boot::wait_ready(&this.processes, machine)?;
-                        kubeadm::join(this, machine, &secrets, &turn)?;
-                        anyhow::Ok((machine.name.clone(), began.elapsed()))
-                    })
-                })
-                .collect();
-            let joined = joins
-                .into_iter()
-                .map(|join| join.join().expect("a join does not panic"));
-            let joined = joined.collect::<Result<Vec<_>>>()?;
-            dns.join().expect("creating objects does not panic")?;
-            anyhow::Ok(joined)
-        })?;
-        for joined in joined {
-            let (name, when) = joined;
-            self.told(&format!("{name} joined"), when);
-        }
-        addons::wait_nodes(self, Duration::from_mins(1))?;
-        self.phase("nodes Ready", began);
-        addons::wait_pods(self, Duration::from_mins(1))?;
-        self.phase("Service addresses and names", began);
-        Ok(())
-    }
-
-    fn phase(&mut self, what: &str, began: Instant) {
-        self.told(what, began.elapsed());
-    }
-
-    fn told(&mut self, what: &str, when: Duration) {
-        say(&format!("{:5.1} s  {what}", when.as_secs_f64()));
-        self.phases.push((what.to_owned(), when));
-    }
-
-    /// kubeadm's administrator, through the port of 127.0.0.1.
-    fn write_kubeconfig(&self, first: &str) -> Result<()> {
-        let admin = boot::root(self.dir(), first).join("etc/kubernetes/admin.conf");
-        let text = fs::read_to_string(&admin).context("kubeadm left no admin.conf")?;
-        let inside = format!("https://{}:{}", plan::SWITCH, plan::API_PORT);
-        ensure!(text.contains(&inside), "admin.conf does not name {inside}");
-        let text = text.replace(&inside, &format!("https://127.0.0.1:{}", self.record.port));
-        write_private(&self.kubeconfig(), &text)
     }
 
     /// The lab's directory.
@@ -427,68 +326,4 @@ impl Drop for Machines {
             say(&format!("could not take the lab down: {error:#}"));
         }
     }
-}
-
-/// What `lab status` says about the process `name` of the lab in `dir`: its address and its memory in KiB.
-pub(crate) fn status(dir: &Path, name: &str, outer: Identity) -> Option<(String, u64)> {
-    let record = Record::read(dir)?;
-    if name == net::SWITCH_PROCESS {
-        return Some((format!("127.0.0.1:{}", record.port), memory(outer.pid)?));
-    }
-    let machine = record
-        .machines
-        .iter()
-        .find(|machine| machine.name == name)?;
-    boot::inner(outer)?;
-    // Its pods are in its control group too, in namespaces below its own.
-    let used = cgroup::processes(&cgroup_prefix(dir), name)
-        .ok()?
-        .into_iter()
-        .filter_map(memory)
-        .sum();
-    Some((machine.address(), used))
-}
-
-fn memory(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.split_whitespace().next()?.parse().ok()
-}
-
-/// Removes what the machines of the lab in `dir` leave when their processes have ended: control groups.
-/// Namespaces and mounts ended with the processes. Does nothing for a lab without machines.
-pub(crate) fn clean_up(dir: &Path) -> Result<()> {
-    if !dir.join("machines").is_dir() {
-        return Ok(());
-    }
-    Hierarchies::read()?.remove(&cgroup_prefix(dir), Instant::now() + Duration::from_secs(5))
-}
-
-/// The control groups of the lab in `dir` that exist; for tests and for a person who looks.
-pub fn control_groups(dir: &Path) -> Result<Vec<PathBuf>> {
-    Hierarchies::read()?.groups(&cgroup_prefix(dir))
-}
-
-/// Two labs of the same name may live under different roots: the directory decides.
-fn cgroup_prefix(dir: &Path) -> String {
-    let mut hash = DefaultHasher::new();
-    dir.hash(&mut hash);
-    let name = dir.file_name().unwrap_or_default().to_string_lossy();
-    format!("lab-{name}-{:08x}.", hash.finish() & 0xffff_ffff)
-}
-
-fn write_private(path: &Path, text: &str) -> Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = fs::File::options()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| format!("cannot make {}", path.display()))?;
-    file.write_all(text.as_bytes())
-        .with_context(|| format!("cannot write {}", path.display()))
 }
