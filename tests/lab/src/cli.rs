@@ -147,14 +147,8 @@ impl Up {
             }
             lab.kubeconfig()
         };
-        let named = if name == "default" {
-            String::new()
-        } else {
-            format!(" --name {name}")
-        };
-        say(&format!(
-            "use it: cargo lab exec{named} -- kubectl get pods -A"
-        ));
+        let named = if name == "default" { String::new() } else { format!(" --name {name}") };
+        say(&format!("use it: cargo lab exec{named} -- kubectl get pods -A"));
         say(&format!("end it: cargo lab down{named}"));
         out(&format!("{}\n", kubeconfig.display()))
     }
@@ -162,17 +156,10 @@ impl Up {
 
 impl Down {
     fn run(self) -> Result<()> {
-        let dirs = if self.all {
-            labs::all()?
-        } else {
-            vec![labs::find(&self.named.name)?]
-        };
+        let dirs = if self.all { labs::all()? } else { vec![labs::find(&self.named.name)?] };
         for dir in dirs {
             loopback::take_down(&Processes::open(&dir)?)?;
-            say(&format!(
-                "{} is down",
-                dir.file_name().unwrap_or_default().display()
-            ));
+            say(&format!("{} is down", dir.file_name().unwrap_or_default().display()));
         }
         labs::sweep()
     }
@@ -187,29 +174,18 @@ impl Logs {
         let dir = labs::find(&self.named.name)?.join("log");
         let entries =
             std::fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))?;
-        let mut paths: Vec<_> = entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .collect();
+        let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
         paths.sort();
         let Some(component) = self.component else {
-            let lines: Vec<_> = paths
-                .iter()
-                .map(|path| path.display().to_string())
-                .collect();
+            let lines: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
             return out(&format!("{}\n", lines.join("\n")));
         };
-        let Some(path) = paths
-            .iter()
-            .find(|path| path.file_stem().is_some_and(|stem| stem == &*component))
+        let Some(path) =
+            paths.iter().find(|path| path.file_stem().is_some_and(|stem| stem == &*component))
         else {
-            let names: Vec<_> = paths
-                .iter()
-                .filter_map(|path| path.file_stem()?.to_str())
-                .collect();
-            bail!(
-                "no component is called {component:?}: there is {}",
-                names.join(", ")
-            );
+            let names: Vec<_> =
+                paths.iter().filter_map(|path| path.file_stem()?.to_str()).collect();
+            bail!("no component is called {component:?}: there is {}", names.join(", "));
         };
         let mut file =
             std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;

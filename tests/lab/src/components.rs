@@ -42,9 +42,7 @@ impl Set {
     }
 
     fn sources(self) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("go")
-            .join(self.name())
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("go").join(self.name())
     }
 }
 
@@ -56,11 +54,7 @@ pub fn ensure(set: Set) -> Result<PathBuf> {
     let compiler = build::compiler(&sources)?;
     let steps = recipe::steps(set, &sources)?;
     let cache = cache_root()?;
-    let wanted = cache.join(format!(
-        "{}-{}",
-        set.name(),
-        key(&sources, &compiler, &steps)?
-    ));
+    let wanted = cache.join(format!("{}-{}", set.name(), key(&sources, &compiler, &steps)?));
     if wanted.is_dir() {
         return Ok(wanted);
     }
@@ -76,20 +70,13 @@ pub fn ensure(set: Set) -> Result<PathBuf> {
     build::run(set, &sources, &steps, &half)?;
     fs::rename(&half, &wanted)
         .with_context(|| format!("cannot move the programs to {}", wanted.display()))?;
-    say(&format!(
-        "the {} programs are in {}",
-        set.name(),
-        wanted.display()
-    ));
+    say(&format!("the {} programs are in {}", set.name(), wanted.display()));
     Ok(wanted)
 }
 
 fn cache_root() -> Result<PathBuf> {
-    let absolute = |name| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
+    let absolute =
+        |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = absolute("XDG_CACHE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
         .context("neither XDG_CACHE_HOME nor HOME is set: set one of them to say where compiled programs go")?;
@@ -101,10 +88,7 @@ fn lock(path: &Path, set: Set) -> Result<File> {
     let file =
         File::create(path).with_context(|| format!("cannot make the lock {}", path.display()))?;
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        say(&format!(
-            "another process compiles the {} programs: waiting for it",
-            set.name()
-        ));
+        say(&format!("another process compiles the {} programs: waiting for it", set.name()));
         flock(&file, FlockOperation::LockExclusive)
             .with_context(|| format!("cannot lock {}", path.display()))?;
     }
@@ -121,14 +105,10 @@ fn key(sources: &Path, compiler: &str, steps: &[recipe::Step]) -> Result<String>
         hash.update(format!("{}\n{}\n", name.display(), content.len()));
         hash.update(&content);
     }
-    Ok(hash
-        .finalize()
-        .iter()
-        .take(8)
-        .fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        }))
+    Ok(hash.finalize().iter().take(8).fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    }))
 }
 
 fn source_files(sources: &Path) -> Result<Vec<PathBuf>> {

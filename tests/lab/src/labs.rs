@@ -51,10 +51,7 @@ pub fn find(name: &str) -> Result<PathBuf> {
     let dir = process::root()?.join(name);
     if !dir.join("run").is_dir() {
         let others = all()?;
-        let names: Vec<_> = others
-            .iter()
-            .filter_map(|dir| dir.file_name()?.to_str())
-            .collect();
+        let names: Vec<_> = others.iter().filter_map(|dir| dir.file_name()?.to_str()).collect();
         let hint = if names.is_empty() {
             "start one with `cargo lab up`".to_owned()
         } else {

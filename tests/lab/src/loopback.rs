@@ -69,11 +69,7 @@ impl Loopback {
 
     /// The lab's name.
     pub fn name(&self) -> String {
-        self.dir()
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned()
+        self.dir().file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// Where its files are.
@@ -128,10 +124,7 @@ impl Loopback {
 
     /// kubectl with another kubeconfig.
     pub fn client_with(&self, kubeconfig: impl Into<PathBuf>) -> Kubectl {
-        Kubectl {
-            program: self.current.join("kubectl"),
-            kubeconfig: kubeconfig.into(),
-        }
+        Kubectl { program: self.current.join("kubectl"), kubeconfig: kubeconfig.into() }
     }
 
     /// Runs kubectl and gives back whatever happened.
@@ -147,10 +140,7 @@ impl Loopback {
     /// Applies objects, as the server itself merges them: fast, and nothing is left in annotations.
     pub fn apply(&self, yaml: &str) -> Result<()> {
         self.client()
-            .with_input(
-                &["apply", "--server-side", "--force-conflicts", "-f", "-"],
-                yaml,
-            )
+            .with_input(&["apply", "--server-side", "--force-conflicts", "-f", "-"], yaml)
             .map(drop)
     }
 
@@ -198,13 +188,7 @@ impl Loopback {
     /// in a directory of their own, beside the authority (`ca.crt`, `ca.key`) that signed the certificate. To be
     /// put into use with [`Self::restart_with`].
     pub fn spare_pki(&self, name: &str, authority: Authority) -> Result<PathBuf> {
-        pki::spare(
-            &self.current.join("kubeadm"),
-            &self.settings(),
-            self.dir(),
-            name,
-            authority,
-        )
+        pki::spare(&self.current.join("kubeadm"), &self.settings(), self.dir(), name, authority)
     }
 
     /// Stops the clock of a component: it holds its connections and answers nothing, until [`Self::thaw`].

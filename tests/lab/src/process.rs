@@ -69,11 +69,7 @@ pub struct Launch {
 impl Launch {
     /// A process called `name` that runs `program`.
     pub fn new(name: impl Into<String>, program: impl Into<PathBuf>) -> Self {
-        Self {
-            name: name.into(),
-            program: program.into(),
-            ..Self::default()
-        }
+        Self { name: name.into(), program: program.into(), ..Self::default() }
     }
 
     /// Adds an argument.
@@ -143,15 +139,8 @@ impl Processes {
 
     /// The processes of a lab that exists.
     pub fn open(dir: &Path) -> Result<Self> {
-        ensure!(
-            dir.join("run").is_dir(),
-            "no lab in {}: see `cargo lab status`",
-            dir.display()
-        );
-        Ok(Self {
-            dir: dir.to_path_buf(),
-            children: Mutex::default(),
-        })
+        ensure!(dir.join("run").is_dir(), "no lab in {}: see `cargo lab status`", dir.display());
+        Ok(Self { dir: dir.to_path_buf(), children: Mutex::default() })
     }
 
     /// The lab's directory.
@@ -172,11 +161,7 @@ impl Processes {
     /// Starts a process that has `stdin`, say a socket that was opened for it.
     pub fn start_with(&self, launch: &Launch, stdin: Stdio) -> Result<Record> {
         if let Some(running) = self.find(&launch.name)? {
-            ensure!(
-                !running.identity.alive(),
-                "{} runs already: stop it first",
-                launch.name
-            );
+            ensure!(!running.identity.alive(), "{} runs already: stop it first", launch.name);
         }
         let log = self.log(&launch.name);
         let out = File::options()
@@ -198,22 +183,9 @@ impl Processes {
             .with_context(|| format!("cannot start {} through setsid", launch.program.display()))?;
         let identity =
             Identity::of(child.id()).with_context(|| format!("{} ended at once", launch.name))?;
-        self.children
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .push(child);
-        let order = self
-            .records()?
-            .iter()
-            .map(|record| record.order + 1)
-            .max()
-            .unwrap_or(0);
-        let record = Record {
-            name: launch.name.clone(),
-            identity,
-            order,
-            at_once: launch.at_once,
-        };
+        self.children.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(child);
+        let order = self.records()?.iter().map(|record| record.order + 1).max().unwrap_or(0);
+        let record = Record { name: launch.name.clone(), identity, order, at_once: launch.at_once };
         write_json(&self.record_path(&launch.name), &record)?;
         Ok(record)
     }
@@ -225,19 +197,13 @@ impl Processes {
 
     /// The record of the process called `name`.
     pub fn find(&self, name: &str) -> Result<Option<Record>> {
-        Ok(self
-            .records()?
-            .into_iter()
-            .find(|record| record.name == name))
+        Ok(self.records()?.into_iter().find(|record| record.name == name))
     }
 
     /// Whether the process called `name` runs.
     pub fn runs(&self, name: &str) -> bool {
         self.reap();
-        self.find(name)
-            .ok()
-            .flatten()
-            .is_some_and(|record| record.identity.alive())
+        self.find(name).ok().flatten().is_some_and(|record| record.identity.alive())
     }
 
     /// Stops the process called `name`: TERM, up to five seconds, KILL. One that is not there is no error.
@@ -275,10 +241,7 @@ impl Processes {
 
     /// Takes the exit status of children that ended; without it they stay as zombies.
     fn reap(&self) {
-        let mut children = self
-            .children
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut children = self.children.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
     }
 }
@@ -307,12 +270,9 @@ pub fn records(dir: &Path) -> Result<Vec<Record>> {
 /// Writes beside and renames, so that nobody ever reads half a record.
 pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let half = path.with_extension("half");
-    fs::write(
-        &half,
-        serde_json::to_vec(value).context("cannot encode a record")?,
-    )
-    .and_then(|()| fs::rename(&half, path))
-    .with_context(|| format!("cannot write {}", path.display()))
+    fs::write(&half, serde_json::to_vec(value).context("cannot encode a record")?)
+        .and_then(|()| fs::rename(&half, path))
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn remove_file(path: &Path) -> Result<()> {

@@ -18,11 +18,7 @@ subjects:
 
 /// Joins documents.
 pub fn join<T: AsRef<str>>(documents: &[T]) -> String {
-    documents
-        .iter()
-        .map(AsRef::as_ref)
-        .collect::<Vec<_>>()
-        .join("\n---\n")
+    documents.iter().map(AsRef::as_ref).collect::<Vec<_>>().join("\n---\n")
 }
 
 /// Everything the runbooks touch and everything beside it that they must not: DNS with its autoscaler, the node
@@ -41,13 +37,7 @@ pub fn runbooks() -> String {
 
 /// The same without what a kubeadm cluster has by itself: DNS and kube-proxy.
 pub fn addons() -> String {
-    join(&[
-        dns_autoscaler(),
-        node_agents(),
-        canal(),
-        dashboard(),
-        metrics_server(),
-    ])
+    join(&[dns_autoscaler(), node_agents(), canal(), dashboard(), metrics_server()])
 }
 
 /// The Service `kube-dns` at the range's tenth address and two servers behind it.
@@ -145,11 +135,7 @@ spec:
 
 /// Nodes `node-0` and so on, for a control plane without kubelets.
 pub fn nodes(count: u32) -> String {
-    join(
-        &(0..count)
-            .map(|n| node(&format!("node-{n}")))
-            .collect::<Vec<_>>(),
-    )
+    join(&(0..count).map(|n| node(&format!("node-{n}"))).collect::<Vec<_>>())
 }
 
 /// One node, labelled as kubelets label themselves.

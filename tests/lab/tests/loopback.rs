@@ -35,43 +35,24 @@ fn runs_the_world(lab: &Loopback) {
     ] {
         lab.wait_pods_ready(namespace, selector, count).unwrap();
     }
-    let endpoints = [
-        "get",
-        "endpointslices",
-        "-n",
-        "kube-system",
-        "-l",
-        "kubernetes.io/service-name=kube-dns",
-    ];
+    let endpoints =
+        ["get", "endpointslices", "-n", "kube-system", "-l", "kubernetes.io/service-name=kube-dns"];
     let ready = "--output=jsonpath={.items[*].endpoints[*].conditions.ready}";
-    lab.wait_until(
-        Duration::from_secs(20),
-        "both DNS servers are in service",
-        || Ok(lab.kubectl_text(&[&endpoints[..], &[ready]].concat())? == "true true"),
-    )
+    lab.wait_until(Duration::from_secs(20), "both DNS servers are in service", || {
+        Ok(lab.kubectl_text(&[&endpoints[..], &[ready]].concat())? == "true true")
+    })
     .unwrap();
 }
 
 #[test]
 fn todays_generation_runs_pods_and_makes_no_token_secrets() {
-    let lab = start(&Options {
-        nodes: 3,
-        ..Options::default()
-    });
+    let lab = start(&Options { nodes: 3, ..Options::default() });
     runs_the_world(&lab);
     let version = lab.kubectl_text(&["version", "--output=json"]).unwrap();
     assert!(version.contains(r#""minor": "36""#), "{version}");
-    assert_eq!(
-        lab.kubectl_text(&["get", "secrets", "-A", "--output=name"])
-            .unwrap(),
-        ""
-    );
+    assert_eq!(lab.kubectl_text(&["get", "secrets", "-A", "--output=name"]).unwrap(), "");
     // The administrator is kubeadm's, through RBAC, and not beyond it.
-    assert!(
-        std::fs::read_to_string(lab.kubeconfig())
-            .unwrap()
-            .contains("kubernetes-admin")
-    );
+    assert!(std::fs::read_to_string(lab.kubeconfig()).unwrap().contains("kubernetes-admin"));
     let dir = lab.dir().to_path_buf();
     let processes = lab.processes().records().unwrap();
     lab.down().unwrap();
@@ -81,27 +62,18 @@ fn todays_generation_runs_pods_and_makes_no_token_secrets() {
 
 #[test]
 fn the_old_generation_makes_token_secrets_by_itself() {
-    let lab = start(&Options {
-        kubernetes: Generation::Old,
-        nodes: 3,
-        ..Options::default()
-    });
+    let lab = start(&Options { kubernetes: Generation::Old, nodes: 3, ..Options::default() });
     runs_the_world(&lab);
     lab.kubectl_text(&["create", "namespace", "fresh"]).unwrap();
     let token = |namespace: &str| {
         let secrets = lab.kubectl_text(&["get", "secrets", "-n", namespace, "--output=name"])?;
         Ok::<_, anyhow::Error>(
-            secrets
-                .lines()
-                .find(|name| name.contains("/default-token-"))
-                .map(str::to_owned),
+            secrets.lines().find(|name| name.contains("/default-token-")).map(str::to_owned),
         )
     };
     for namespace in ["default", "kube-system", "fresh"] {
-        lab.wait_until(Duration::from_secs(20), "a token", || {
-            Ok(token(namespace)?.is_some())
-        })
-        .unwrap();
+        lab.wait_until(Duration::from_secs(20), "a token", || Ok(token(namespace)?.is_some()))
+            .unwrap();
     }
     // The runbook's delete: another one takes its place.
     let before = token("default").unwrap().unwrap();
@@ -114,27 +86,15 @@ fn the_old_generation_makes_token_secrets_by_itself() {
 
 #[test]
 fn several_api_servers_serve_one_cluster_and_one_may_go() {
-    let lab = start(&Options {
-        api_servers: 3,
-        nodes: 1,
-        ..Options::default()
-    });
+    let lab = start(&Options { api_servers: 3, nodes: 1, ..Options::default() });
     assert_eq!(lab.servers().len(), 3);
     let uid = |n| {
         let client = lab.client_with(lab.kubeconfig_of(n));
-        client.text(&[
-            "get",
-            "namespace",
-            "kube-system",
-            "--output=jsonpath={.metadata.uid}",
-        ])
+        client.text(&["get", "namespace", "kube-system", "--output=jsonpath={.metadata.uid}"])
     };
     let same = uid(0).unwrap();
     assert!(!same.is_empty());
-    assert_eq!(
-        (uid(1).unwrap(), uid(2).unwrap()),
-        (same.clone(), same.clone())
-    );
+    assert_eq!((uid(1).unwrap(), uid(2).unwrap()), (same.clone(), same.clone()));
     lab.kill(Component::ApiServer(1)).unwrap();
     assert!(uid(1).is_err());
     assert_eq!(uid(2).unwrap(), same);
@@ -145,54 +105,34 @@ fn several_api_servers_serve_one_cluster_and_one_may_go() {
 
 #[test]
 fn components_restart_with_other_flags_and_certificates_freeze_and_thaw() {
-    let lab = start(&Options {
-        nodes: 1,
-        ..Options::default()
-    });
-    let profile = || {
-        lab.kubectl(&["get", "--raw=/debug/pprof/"])
-            .unwrap()
-            .status
-            .success()
-    };
+    let lab = start(&Options { nodes: 1, ..Options::default() });
+    let profile = || lab.kubectl(&["get", "--raw=/debug/pprof/"]).unwrap().status.success();
     assert!(profile());
-    lab.restart_with(Component::ApiServer(0), &["--profiling=false"])
-        .unwrap();
+    lab.restart_with(Component::ApiServer(0), &["--profiling=false"]).unwrap();
     assert!(!profile(), "the flag was not taken");
     // Another certificate of the same authority, and then one of another: the administrator trusts only the first.
-    for (name, authority, trusted) in [
-        ("renewed", Authority::Same, true),
-        ("foreign", Authority::New, false),
-    ] {
+    for (name, authority, trusted) in
+        [("renewed", Authority::Same, true), ("foreign", Authority::New, false)]
+    {
         let spare = lab.spare_pki(name, authority).unwrap();
         let certificate = format!("--tls-cert-file={}", spare.join("apiserver.crt").display());
-        let key = format!(
-            "--tls-private-key-file={}",
-            spare.join("apiserver.key").display()
-        );
+        let key = format!("--tls-private-key-file={}", spare.join("apiserver.key").display());
         lab.kill(Component::ApiServer(0)).unwrap();
-        lab.set_flags(Component::ApiServer(0), &[&certificate, &key])
-            .unwrap();
+        lab.set_flags(Component::ApiServer(0), &[&certificate, &key]).unwrap();
         lab.start_component(Component::ApiServer(0)).unwrap();
         if trusted {
             lab.wait_api_server(0).unwrap();
         } else {
-            lab.wait_until(
-                Duration::from_secs(20),
-                "the foreign certificate is refused",
-                || {
-                    let output = lab.kubectl(&["get", "--raw=/readyz"])?;
-                    Ok(String::from_utf8_lossy(&output.stderr).contains("certificate"))
-                },
-            )
+            lab.wait_until(Duration::from_secs(20), "the foreign certificate is refused", || {
+                let output = lab.kubectl(&["get", "--raw=/readyz"])?;
+                Ok(String::from_utf8_lossy(&output.stderr).contains("certificate"))
+            })
             .unwrap();
         }
     }
     lab.restart_with(Component::ApiServer(0), &[]).unwrap();
     lab.freeze(Component::ApiServer(0)).unwrap();
-    let frozen = lab
-        .kubectl(&["--request-timeout=1s", "get", "nodes"])
-        .unwrap();
+    let frozen = lab.kubectl(&["--request-timeout=1s", "get", "nodes"]).unwrap();
     assert!(!frozen.status.success());
     lab.thaw(Component::ApiServer(0)).unwrap();
     assert!(lab.kubectl(&["get", "nodes"]).unwrap().status.success());
@@ -207,24 +147,13 @@ fn components_restart_with_other_flags_and_certificates_freeze_and_thaw() {
 #[test]
 fn two_labs_at_once_do_not_meet() {
     let (one, two) = std::thread::scope(|scope| {
-        let one = scope.spawn(|| {
-            start(&Options {
-                nodes: 1,
-                ..Options::default()
-            })
-        });
-        let two = start(&Options {
-            nodes: 2,
-            ..Options::default()
-        });
+        let one = scope.spawn(|| start(&Options { nodes: 1, ..Options::default() }));
+        let two = start(&Options { nodes: 2, ..Options::default() });
         (one.join().unwrap(), two)
     });
     assert_ne!(one.servers(), two.servers());
-    one.kubectl_text(&["create", "namespace", "only-here"])
-        .unwrap();
-    let namespaces = two
-        .kubectl_text(&["get", "namespaces", "--output=name"])
-        .unwrap();
+    one.kubectl_text(&["create", "namespace", "only-here"]).unwrap();
+    let namespaces = two.kubectl_text(&["get", "namespaces", "--output=name"]).unwrap();
     assert!(!namespaces.contains("only-here"), "{namespaces}");
     one.down().unwrap();
     assert!(two.kubectl(&["get", "nodes"]).unwrap().status.success());

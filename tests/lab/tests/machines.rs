@@ -31,10 +31,7 @@ fn main() -> Result<()> {
     let arguments = Arguments::from_args();
     let missing = machines::advice(&machines::missing());
     let shared: [(&str, Test); 8] = [
-        (
-            "the_kubeconfig_reaches_the_cluster_from_outside",
-            kubeconfig,
-        ),
+        ("the_kubeconfig_reaches_the_cluster_from_outside", kubeconfig),
         ("machines_are_separate_and_have_no_way_out", no_way_out),
         ("pods_reach_a_service_across_machines", services),
         ("logs_and_exec", logs_and_exec),
@@ -43,10 +40,8 @@ fn main() -> Result<()> {
         ("deleting_dns_pods_one_by_one_loses_no_name", one_by_one),
         ("deleting_all_dns_pods_at_once_loses_names", all_at_once),
     ];
-    let own: [(&str, Own); 2] = [
-        ("down_leaves_nothing", down),
-        ("a_killed_owner_leaves_nothing", sweep),
-    ];
+    let own: [(&str, Own); 2] =
+        [("down_leaves_nothing", down), ("a_killed_owner_leaves_nothing", sweep)];
     let lab = Shared::default();
     let conclusion = std::thread::scope(|_| {
         let lab: &'static Shared = Box::leak(Box::new(lab));
@@ -57,18 +52,11 @@ fn main() -> Result<()> {
         }
         for (name, test) in shared {
             let missing = missing.clone();
-            trials.push(Trial::ignorable_test(name, move || {
-                run(missing, || lab.with(test))
-            }));
+            trials.push(Trial::ignorable_test(name, move || run(missing, || lab.with(test))));
         }
         // One after the other: they look at the same cluster, and the computer is small.
-        let conclusion = libtest_mimic::run(
-            &Arguments {
-                test_threads: Some(1),
-                ..arguments
-            },
-            trials,
-        );
+        let conclusion =
+            libtest_mimic::run(&Arguments { test_threads: Some(1), ..arguments }, trials);
         lab.end();
         conclusion
     });
@@ -96,26 +84,15 @@ struct Shared(std::sync::Mutex<Option<Machines>>);
 
 impl Shared {
     fn with(&self, test: Test) -> Result<()> {
-        let mut lab = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut lab = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if lab.is_none() {
-            *lab = Some(Machines::start(&Options {
-                name: name("all"),
-                ..Options::default()
-            })?);
+            *lab = Some(Machines::start(&Options { name: name("all"), ..Options::default() })?);
         }
         test(lab.as_ref().context("no lab")?)
     }
 
     fn end(&self) {
-        drop(
-            self.0
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .take(),
-        );
+        drop(self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
     }
 }
 
@@ -141,11 +118,7 @@ fn kubeconfig(lab: &Machines) -> Result<()> {
 fn no_way_out(lab: &Machines) -> Result<()> {
     let text = |words: &[&str]| -> Result<String> {
         let output = lab.exec("control-2", words)?;
-        ensure!(
-            output.status.success(),
-            "{words:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        ensure!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     };
     ensure!(text(&["hostname"])?.trim() == "control-2");
@@ -158,20 +131,10 @@ fn no_way_out(lab: &Machines) -> Result<()> {
     ensure!(!outside.status.success(), "an address outside was reached");
     // Every interface of the switch's namespace is the loopback, the bridge, or a port to a machine.
     let links = Command::new("nsenter")
-        .args([
-            "--target",
-            &lab.switch()?.to_string(),
-            "--net",
-            "ip",
-            "-o",
-            "link",
-        ])
+        .args(["--target", &lab.switch()?.to_string(), "--net", "ip", "-o", "link"])
         .output()?;
     let links = String::from_utf8_lossy(&links.stdout).into_owned();
-    let names: Vec<_> = links
-        .lines()
-        .filter_map(|line| line.split(' ').nth(1))
-        .collect();
+    let names: Vec<_> = links.lines().filter_map(|line| line.split(' ').nth(1)).collect();
     ensure!(
         names.len() == 7
             && names
@@ -206,14 +169,7 @@ kind: Service
 metadata: {name: web}
 spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
 ";
-    lab.apply(
-        &[
-            &pod("web-1", "worker-1"),
-            &pod("web-2", "worker-2"),
-            service,
-        ]
-        .join("---\n"),
-    )?;
+    lab.apply(&[&pod("web-1", "worker-1"), &pod("web-2", "worker-2"), service].join("---\n"))?;
     lab.kubectl_text(&[
         "wait",
         "--for=condition=Ready",
@@ -236,10 +192,7 @@ spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
     // The short name too, through the search list that the kubelet hands out.
     lab.kubectl_text(&["exec", "web-1", "--", "get", "http://web/healthz"])?;
     let resolv = lab.kubectl_text(&["exec", "web-1", "--", "cat", "/etc/resolv.conf"])?;
-    ensure!(
-        resolv.contains(&format!("nameserver {DNS_ADDRESS}")),
-        "{resolv}"
-    );
+    ensure!(resolv.contains(&format!("nameserver {DNS_ADDRESS}")), "{resolv}");
     Ok(())
 }
 
@@ -255,20 +208,12 @@ spec:
 ",
         machines::POD_IMAGE
     ))?;
-    lab.kubectl_text(&[
-        "wait",
-        "--for=condition=Ready",
-        "pod/talker",
-        "--timeout=30s",
-    ])?;
+    lab.kubectl_text(&["wait", "--for=condition=Ready", "pod/talker", "--timeout=30s"])?;
     let said = lab.kubectl_text(&["logs", "talker"])?;
     ensure!(said.contains("serving on :8080"), "{said}");
     let token = "/var/run/secrets/kubernetes.io/serviceaccount";
     let files = lab.kubectl_text(&["exec", "talker", "--", "ls", token])?;
-    ensure!(
-        files.contains("token") && files.contains("ca.crt"),
-        "{files}"
-    );
+    ensure!(files.contains("token") && files.contains("ca.crt"), "{files}");
     let failed = lab.kubectl(&["exec", "talker", "--", "false"])?;
     ensure!(failed.status.code() == Some(1), "{failed:?}");
     let expiry = lab.exec("control-3", &["kubeadm", "certs", "check-expiration"])?;
@@ -305,10 +250,7 @@ fn kubelet_comes_back(lab: &Machines) -> Result<()> {
 fn eventually(what: &str, limit: Duration, mut done: impl FnMut() -> Result<bool>) -> Result<()> {
     let deadline = Instant::now() + limit;
     while !done()? {
-        ensure!(
-            Instant::now() < deadline,
-            "waited {limit:?} for {what}, in vain"
-        );
+        ensure!(Instant::now() < deadline, "waited {limit:?} for {what}, in vain");
         std::thread::sleep(Duration::from_millis(200));
     }
     Ok(())
@@ -316,16 +258,7 @@ fn eventually(what: &str, limit: Duration, mut done: impl FnMut() -> Result<bool
 
 /// The DNS pods that are not ending, and whether each is Ready.
 fn dns_pods(lab: &Machines) -> Result<Vec<(String, bool)>> {
-    let words = [
-        "get",
-        "pods",
-        "-n",
-        "kube-system",
-        "-l",
-        "k8s-app=kube-dns",
-        "-o",
-        "json",
-    ];
+    let words = ["get", "pods", "-n", "kube-system", "-l", "k8s-app=kube-dns", "-o", "json"];
     let list: Value = serde_json::from_str(&lab.kubectl_text(&words)?)?;
     let pods = list["items"].as_array().context("no list")?;
     Ok(pods
@@ -334,16 +267,9 @@ fn dns_pods(lab: &Machines) -> Result<Vec<(String, bool)>> {
         .map(|pod| {
             let conditions = pod["status"]["conditions"].as_array();
             let ready = conditions.is_some_and(|all| {
-                all.iter()
-                    .any(|one| one["type"] == "Ready" && one["status"] == "True")
+                all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True")
             });
-            (
-                pod["metadata"]["name"]
-                    .as_str()
-                    .unwrap_or_default()
-                    .to_owned(),
-                ready,
-            )
+            (pod["metadata"]["name"].as_str().unwrap_or_default().to_owned(), ready)
         })
         .collect())
 }
@@ -353,10 +279,8 @@ fn replaced(lab: &Machines, old: &[String]) -> Result<Vec<String>> {
     let mut names = Vec::new();
     eventually("two DNS pods to be Ready", Duration::from_mins(1), || {
         let pods = dns_pods(lab)?;
-        let done = pods.len() == 2
-            && pods
-                .iter()
-                .all(|(name, ready)| *ready && !old.contains(name));
+        let done =
+            pods.len() == 2 && pods.iter().all(|(name, ready)| *ready && !old.contains(name));
         names = pods.into_iter().map(|(name, _)| name).collect();
         Ok(done)
     })?;
@@ -367,14 +291,7 @@ fn one_by_one(lab: &Machines) -> Result<()> {
     let old = replaced(lab, &[])?;
     let probers = Probers::start(lab, &[API])?;
     for n in 1..=old.len() {
-        lab.kubectl_text(&[
-            "delete",
-            "pod",
-            "-n",
-            "kube-system",
-            &old[n - 1],
-            "--wait=false",
-        ])?;
+        lab.kubectl_text(&["delete", "pod", "-n", "kube-system", &old[n - 1], "--wait=false"])?;
         replaced(lab, &old[..n])?;
     }
     let tally = probers.stop()?;
@@ -393,21 +310,13 @@ fn all_at_once(lab: &Machines) -> Result<()> {
     replaced(lab, &old)?;
     let tally = probers.stop()?;
     note(&format!("{tally:?}"));
-    ensure!(
-        tally.failed > 0 && tally.gap > Duration::from_millis(500),
-        "{tally:?}"
-    );
+    ensure!(tally.failed > 0 && tally.gap > Duration::from_millis(500), "{tally:?}");
     Ok(())
 }
 
 /// What a small lab is made of, while it runs.
 fn small(name: &str) -> Options {
-    Options {
-        name: name.to_owned(),
-        control_planes: 1,
-        workers: 1,
-        detached: false,
-    }
+    Options { name: name.to_owned(), control_planes: 1, workers: 1, detached: false }
 }
 
 fn down() -> Result<()> {
@@ -436,10 +345,7 @@ fn sweep() -> Result<()> {
     let dir = labs::find(&name)?;
     child.kill()?;
     child.wait()?;
-    ensure!(
-        marked(&dir) > 5,
-        "the lab died with its owner, without a sweep"
-    );
+    ensure!(marked(&dir) > 5, "the lab died with its owner, without a sweep");
     let began = Instant::now();
     labs::sweep()?;
     let took = began.elapsed();
@@ -463,10 +369,7 @@ fn marked(dir: &Path) -> usize {
     let environments =
         processes.filter_map(|entry| std::fs::read(entry.ok()?.path().join("environ")).ok());
     environments
-        .filter(|text| {
-            text.split(|byte| *byte == 0)
-                .any(|one| one == mark.as_bytes())
-        })
+        .filter(|text| text.split(|byte| *byte == 0).any(|one| one == mark.as_bytes()))
         .count()
 }
 
@@ -479,11 +382,7 @@ fn nothing_left(dir: &Path) -> Result<()> {
     for entry in std::fs::read_dir("/proc")?.flatten() {
         // A process that still held one of the machines' namespaces would show their mounts.
         let mounts = std::fs::read_to_string(entry.path().join("mountinfo")).unwrap_or_default();
-        ensure!(
-            !mounts.contains(&*text),
-            "{} has mounts of the lab",
-            entry.path().display()
-        );
+        ensure!(!mounts.contains(&*text), "{} has mounts of the lab", entry.path().display());
     }
     Ok(())
 }

@@ -22,11 +22,7 @@ pub(super) fn up(name: &str, control_planes: u8, workers: u8, world: bool) -> Re
     if world {
         lab.apply(&world::addons())?;
     }
-    let names: Vec<_> = lab
-        .machines()
-        .iter()
-        .map(|machine| machine.name.as_str())
-        .collect();
+    let names: Vec<_> = lab.machines().iter().map(|machine| machine.name.as_str()).collect();
     say(&format!("machines: {}", names.join(", ")));
     say(&format!(
         "on one of them: cargo lab exec --name {name} --machine {} -- kubeadm certs check-expiration",
@@ -42,18 +38,10 @@ pub(super) fn logs(name: &str, machine: &str, component: Option<&str>) -> Result
         let paths: Vec<_> = logs.iter().map(|path| path.display().to_string()).collect();
         return Ok(format!("{}\n", paths.join("\n")));
     };
-    let stem = |path: &Path| {
-        path.file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned()
-    };
+    let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let Some(path) = logs.iter().find(|path| stem(path) == component) else {
         let names: Vec<_> = logs.iter().map(|path| stem(path)).collect();
-        bail!(
-            "{machine} has no log called {component:?}: there is {}",
-            names.join(", ")
-        );
+        bail!("{machine} has no log called {component:?}: there is {}", names.join(", "));
     };
     let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(String::from_utf8_lossy(&text).into_owned())
@@ -62,9 +50,6 @@ pub(super) fn logs(name: &str, machine: &str, component: Option<&str>) -> Result
 /// `lab exec --machine`: becomes the command on the machine.
 pub(super) fn exec(name: &str, machine: &str, words: &[OsString]) -> Result<()> {
     let (program, arguments) = words.split_first().context("no command")?;
-    let error = Machines::open(name)?
-        .command_on(machine, program)?
-        .args(arguments)
-        .exec();
+    let error = Machines::open(name)?.command_on(machine, program)?.args(arguments).exec();
     Err(error).with_context(|| format!("cannot run {} on {machine}", program.display()))
 }

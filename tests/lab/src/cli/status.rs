@@ -36,16 +36,11 @@ pub(super) fn table() -> Result<String> {
 }
 
 fn lab(dir: &Path) -> Result<Vec<[String; 6]>> {
-    let name = dir
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let settings = Settings::read(dir).ok();
-    let kubernetes = settings.as_ref().map_or_else(
-        || "-".to_owned(),
-        |settings| settings.kubernetes.to_string(),
-    );
+    let kubernetes = settings
+        .as_ref()
+        .map_or_else(|| "-".to_owned(), |settings| settings.kubernetes.to_string());
     let owner = match process::owner(dir) {
         Some(Owner::Detached) => String::new(),
         Some(owner @ Owner::Process(who)) if owner.lives() => format!(" (of process {})", who.pid),
@@ -59,11 +54,7 @@ fn lab(dir: &Path) -> Result<Vec<[String; 6]>> {
             format!("{name}{owner}"),
             kubernetes.clone(),
             record.name.clone(),
-            if alive {
-                record.identity.pid.to_string()
-            } else {
-                "ended".to_owned()
-            },
+            if alive { record.identity.pid.to_string() } else { "ended".to_owned() },
             match &machine {
                 Some((_, kib)) => Some(format!("{} MiB", kib / 1024)),
                 None => alive.then(|| memory(record.identity.pid)).flatten(),

@@ -41,11 +41,7 @@ pub(super) fn compiler(sources: &Path) -> Result<String> {
 
 fn minor(text: &str) -> Option<u32> {
     let digits = text.split("go1.").nth(1)?;
-    digits
-        .split(|c: char| !c.is_ascii_digit())
-        .next()?
-        .parse()
-        .ok()
+    digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// Compiles all of `steps` into `into` and makes the links beside the programs.
@@ -77,27 +73,18 @@ fn for_seccomp() -> Result<()> {
             .status()
             .is_ok_and(|status| status.success())
     };
-    ensure!(
-        runs("pkg-config", &["--version"]),
-        "pkg-config is not installed, and {hint}"
-    );
+    ensure!(runs("pkg-config", &["--version"]), "pkg-config is not installed, and {hint}");
     ensure!(
         runs("pkg-config", &["--exists", "libseccomp"]),
         "libseccomp's headers are not installed, and {hint}"
     );
-    ensure!(
-        runs("gcc", &["--version"]),
-        "gcc is not installed, and {hint}"
-    );
+    ensure!(runs("gcc", &["--version"]), "gcc is not installed, and {hint}");
     Ok(())
 }
 
 fn step_once(sources: &Path, step: &Step, into: &Path) -> Result<()> {
     let began = Instant::now();
-    say(&format!(
-        "compiling {} (once; minutes on a small machine)",
-        step.what
-    ));
+    say(&format!("compiling {} (once; minutes on a small machine)", step.what));
     let mut list = vec!["list", "-deps"];
     if !step.tags.is_empty() {
         list.extend(["-tags", step.tags]);
@@ -112,15 +99,7 @@ fn step_once(sources: &Path, step: &Step, into: &Path) -> Result<()> {
     }
     let mut command = go(sources);
     command.env("CGO_ENABLED", if step.cgo { "1" } else { "0" });
-    command.args([
-        "build",
-        "-v",
-        "-trimpath",
-        "-ldflags",
-        &step.ldflags,
-        "-tags",
-        step.tags,
-    ]);
+    command.args(["build", "-v", "-trimpath", "-ldflags", &step.ldflags, "-tags", step.tags]);
     command.arg("-o").arg(output).args(step.packages);
     let mut child = command
         .stdin(Stdio::null())
@@ -148,28 +127,16 @@ fn step_once(sources: &Path, step: &Step, into: &Path) -> Result<()> {
         if Instant::now() >= next {
             next += TELL_EVERY;
             let secs = began.elapsed().as_secs();
-            say(&format!(
-                "compiling {}: {done} of at most {total} packages, {secs} s",
-                step.what
-            ));
+            say(&format!("compiling {}: {done} of at most {total} packages, {secs} s", step.what));
         }
     }
     let _ = reader.join();
     let status = child.wait().context("cannot wait for `go build`")?;
     if status.success() {
-        say(&format!(
-            "compiled {} in {:.0} s",
-            step.what,
-            began.elapsed().as_secs_f64()
-        ));
+        say(&format!("compiled {} in {:.0} s", step.what, began.elapsed().as_secs_f64()));
         return Ok(());
     }
-    bail!(
-        "`go build` of {} failed ({status}){}\n{}",
-        step.what,
-        hint(&other),
-        last(&other)
-    )
+    bail!("`go build` of {} failed ({status}){}\n{}", step.what, hint(&other), last(&other))
 }
 
 /// `go build -v` prints one import path a line; whatever holds a space is something else.
@@ -197,10 +164,7 @@ fn last(lines: &[String]) -> String {
 }
 
 fn copy_stages(sources: &Path, into: &Path) -> Result<()> {
-    let module = capture(
-        sources,
-        &["list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"],
-    )?;
+    let module = capture(sources, &["list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"])?;
     let from = PathBuf::from(module.trim()).join("kustomize/stage");
     fs::create_dir(into).with_context(|| format!("cannot make {}", into.display()))?;
     for (name, path) in STAGES {
@@ -214,25 +178,19 @@ fn copy_stages(sources: &Path, into: &Path) -> Result<()> {
 /// The compiler with everything that could lead it elsewhere taken out of its environment.
 fn go(sources: &Path) -> Command {
     let mut command = Command::new("go");
-    command
-        .current_dir(sources)
-        .env("GOFLAGS", "-mod=readonly")
-        .env("GOWORK", "off");
+    command.current_dir(sources).env("GOFLAGS", "-mod=readonly").env("GOWORK", "off");
     command.env_remove("GOOS").env_remove("GOARCH");
     command
 }
 
 fn capture(sources: &Path, arguments: &[&str]) -> Result<String> {
-    let output = go(sources)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot run `go {}` in {}", arguments[0], sources.display()))?;
+    let output =
+        go(sources).args(arguments).stdin(Stdio::null()).output().with_context(|| {
+            format!("cannot run `go {}` in {}", arguments[0], sources.display())
+        })?;
     if !output.status.success() {
-        let said: Vec<String> = String::from_utf8_lossy(&output.stderr)
-            .lines()
-            .map(str::to_owned)
-            .collect();
+        let said: Vec<String> =
+            String::from_utf8_lossy(&output.stderr).lines().map(str::to_owned).collect();
         bail!(
             "`go {}` failed in {}{}\n{}",
             arguments[0],

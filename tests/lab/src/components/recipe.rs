@@ -29,10 +29,7 @@ pub(super) struct Step {
 /// kwok's own stages, files of its module: the binary has none in it.
 pub(super) const STAGES: &[(&str, &str)] = &[
     ("node-initialize.yaml", "node/fast/node-initialize.yaml"),
-    (
-        "node-heartbeat.yaml",
-        "node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
-    ),
+    ("node-heartbeat.yaml", "node/heartbeat-with-lease/node-heartbeat-with-lease.yaml"),
     ("pod-ready.yaml", "pod/fast/pod-ready.yaml"),
     ("pod-complete.yaml", "pod/fast/pod-complete.yaml"),
     ("pod-delete.yaml", "pod/fast/pod-delete.yaml"),
@@ -65,11 +62,7 @@ pub(super) fn steps(set: Set, sources: &Path) -> Result<Vec<Step>> {
             output: "kubelab-old",
             // This generation's dependencies reach into the runtime by name, which Go forbids by default now.
             ldflags: format!("{} -checklinkname=0", stamped(sources)?),
-            links: &[
-                "kube-apiserver",
-                "kube-controller-manager",
-                "kube-scheduler",
-            ],
+            links: &["kube-apiserver", "kube-controller-manager", "kube-scheduler"],
             target: "kubelab-old",
             ..Step::default()
         }],
@@ -133,12 +126,8 @@ fn stamped(sources: &Path) -> Result<String> {
 /// The version that a `go.mod` requires of `module`.
 pub(super) fn pinned<'a>(text: &'a str, module: &str) -> Option<&'a str> {
     text.lines().find_map(|line| {
-        let mut words = line
-            .split_whitespace()
-            .skip_while(|word| *word == "require");
-        (words.next() == Some(module))
-            .then(|| words.next())
-            .flatten()
+        let mut words = line.split_whitespace().skip_while(|word| *word == "require");
+        (words.next() == Some(module)).then(|| words.next()).flatten()
     })
 }
 
@@ -157,19 +146,13 @@ mod tests {
             );
         }
         let old = &steps(Set::Old, &Set::Old.sources()).unwrap()[0].ldflags;
-        assert!(
-            old.contains("gitVersion=v1.24.") && old.contains("gitMinor=24"),
-            "{old}"
-        );
+        assert!(old.contains("gitVersion=v1.24.") && old.contains("gitMinor=24"), "{old}");
     }
 
     #[test]
     fn pinned_reads_both_forms_of_require() {
         assert_eq!(pinned("require a/b v1.2.3\n", "a/b"), Some("v1.2.3"));
-        assert_eq!(
-            pinned("require (\n\ta/b v1.2.3 // indirect\n)\n", "a/b"),
-            Some("v1.2.3")
-        );
+        assert_eq!(pinned("require (\n\ta/b v1.2.3 // indirect\n)\n", "a/b"), Some("v1.2.3"));
         assert_eq!(pinned("replace a/bc => a/b v1\n", "a/b"), None);
     }
 }

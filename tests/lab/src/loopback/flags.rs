@@ -25,10 +25,7 @@ pub(super) fn flags(settings: &Settings, dir: &Path, component: Component) -> Ve
         Component::Scheduler => scheduler(settings, dir),
         Component::Kwok => kwok(settings, dir),
     };
-    let more = settings
-        .flags
-        .get(&component.to_string())
-        .map_or(&[][..], Vec::as_slice);
+    let more = settings.flags.get(&component.to_string()).map_or(&[][..], Vec::as_slice);
     merged(base, more)
 }
 
@@ -36,10 +33,8 @@ pub(super) fn flags(settings: &Settings, dir: &Path, component: Component) -> Ve
 fn merged(base: Vec<String>, more: &[String]) -> Vec<String> {
     let name = |flag: &str| flag.split('=').next().unwrap_or_default().to_owned();
     let replaced: Vec<String> = more.iter().map(|flag| name(flag)).collect();
-    let mut all: Vec<String> = base
-        .into_iter()
-        .filter(|flag| !replaced.contains(&name(flag)))
-        .collect();
+    let mut all: Vec<String> =
+        base.into_iter().filter(|flag| !replaced.contains(&name(flag))).collect();
     all.extend(more.iter().cloned());
     all
 }
@@ -76,11 +71,7 @@ fn api_server(settings: &Settings, dir: &Path, n: u32) -> Vec<String> {
         format!("--bind-address={}", settings.block.member(n)),
         format!("--secure-port={}", ports::API),
         format!("--advertise-address={}", advertised(n)),
-        format!(
-            "--etcd-servers=https://{}:{}",
-            settings.block.member(0),
-            ports::ETCD
-        ),
+        format!("--etcd-servers=https://{}:{}", settings.block.member(0), ports::ETCD),
         format!("--etcd-cafile={pki}/etcd/ca.crt"),
         format!("--etcd-certfile={pki}/apiserver-etcd-client.crt"),
         format!("--etcd-keyfile={pki}/apiserver-etcd-client.key"),
@@ -125,10 +116,7 @@ fn controller_manager(settings: &Settings, dir: &Path) -> Vec<String> {
         "--cluster-name=lab".to_owned(),
         "--leader-elect=false".to_owned(),
         // It would be made below /usr otherwise.
-        format!(
-            "--flex-volume-plugin-dir={}",
-            dir.join("flexvolume").display()
-        ),
+        format!("--flex-volume-plugin-dir={}", dir.join("flexvolume").display()),
     ];
     if settings.kubernetes == Generation::Old {
         flags.push("--feature-gates=LegacyServiceAccountTokenNoAutoGeneration=false".to_owned());
@@ -155,10 +143,7 @@ fn as_client(name: &str, settings: &Settings, dir: &Path) -> Vec<String> {
         format!("--authorization-kubeconfig={file}"),
     ];
     if settings.fast_controllers {
-        flags.extend([
-            "--kube-api-qps=1000".to_owned(),
-            "--kube-api-burst=2000".to_owned(),
-        ]);
+        flags.extend(["--kube-api-qps=1000".to_owned(), "--kube-api-burst=2000".to_owned()]);
     }
     flags
 }
@@ -185,9 +170,6 @@ mod tests {
     fn a_flag_given_again_replaces_the_labs_own() {
         let base = ["--a=1", "--b", "--c=3"].map(str::to_owned).to_vec();
         let more = ["--a=2", "--a=3", "--b=false"].map(str::to_owned);
-        assert_eq!(
-            merged(base, &more),
-            ["--c=3", "--a=2", "--a=3", "--b=false"]
-        );
+        assert_eq!(merged(base, &more), ["--c=3", "--a=2", "--a=3", "--b=false"]);
     }
 }

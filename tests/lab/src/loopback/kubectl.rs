@@ -15,18 +15,13 @@ pub struct Kubectl {
 
 impl Kubectl {
     pub(crate) fn new(program: PathBuf, kubeconfig: PathBuf) -> Self {
-        Self {
-            program,
-            kubeconfig,
-        }
+        Self { program, kubeconfig }
     }
 
     /// The command without arguments yet. What the caller's environment says about clusters is taken away.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command
-            .env("KUBECONFIG", &self.kubeconfig)
-            .env_remove("KUBECTL_EXTERNAL_DIFF");
+        command.env("KUBECONFIG", &self.kubeconfig).env_remove("KUBECTL_EXTERNAL_DIFF");
         for proxy in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
             command.env_remove(proxy);
         }
@@ -61,9 +56,7 @@ impl Kubectl {
         let input = input.to_owned();
         // Beside, so that a long answer cannot block a long question.
         let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
-        let output = child
-            .wait_with_output()
-            .context("cannot wait for kubectl")?;
+        let output = child.wait_with_output().context("cannot wait for kubectl")?;
         let _ = writer.join();
         checked(arguments, &output)
     }

@@ -24,30 +24,19 @@ impl Loopback {
     pub fn set_node(&self, name: &str, health: Health) -> Result<()> {
         let (label, status, taint) = match health {
             Health::Ready => ("lab.local/silent-", "True", None),
-            Health::NotReady => (
-                "lab.local/silent=yes",
-                "False",
-                Some("node.kubernetes.io/not-ready"),
-            ),
-            Health::Unreachable => (
-                "lab.local/silent=yes",
-                "Unknown",
-                Some("node.kubernetes.io/unreachable"),
-            ),
+            Health::NotReady => {
+                ("lab.local/silent=yes", "False", Some("node.kubernetes.io/not-ready"))
+            }
+            Health::Unreachable => {
+                ("lab.local/silent=yes", "Unknown", Some("node.kubernetes.io/unreachable"))
+            }
         };
         self.kubectl_text(&["label", "--overwrite", "node", name, label])?;
         let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
         let patch = format!(
             r#"{{"status":{{"conditions":[{{"type":"Ready","status":"{status}","reason":"Lab","message":"as asked","lastHeartbeatTime":"{now}","lastTransitionTime":"{now}"}}]}}}}"#
         );
-        self.kubectl_text(&[
-            "patch",
-            "node",
-            name,
-            "--subresource=status",
-            "--patch",
-            &patch,
-        ])?;
+        self.kubectl_text(&["patch", "node", name, "--subresource=status", "--patch", &patch])?;
         self.wait_until(
             Duration::from_secs(20),
             &format!("node {name} has the taints of its state"),
@@ -82,8 +71,7 @@ impl Loopback {
             bail!("this lab has no nodes: a static pod needs one");
         }
         // Created, not applied: mirrors are not to carry a person's fields.
-        self.client()
-            .with_input(&["create", "-f", "-"], &world::join(&pods))?;
+        self.client().with_input(&["create", "-f", "-"], &world::join(&pods))?;
         self.wait_pods_ready("kube-system", &format!("component={name}"), pods.len())
     }
 }

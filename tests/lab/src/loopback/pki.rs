@@ -54,23 +54,15 @@ pub(super) fn spare(
 }
 
 fn configure(settings: &Settings, dir: &Path, folder: &str) -> Result<()> {
-    fs::write(
-        dir.join(format!("{folder}.yaml")),
-        configuration(settings, &dir.join(folder)),
-    )
-    .context("cannot write kubeadm's configuration")
+    fs::write(dir.join(format!("{folder}.yaml")), configuration(settings, &dir.join(folder)))
+        .context("cannot write kubeadm's configuration")
 }
 
 /// A kubeconfig for each who needs one, and `server-N.conf` for each API server.
 pub(super) fn kubeconfigs(kubeadm: &Path, settings: &Settings, dir: &Path) -> Result<()> {
     let made = dir.join("kubeconfigs");
     let folder = made.display().to_string();
-    phase(
-        kubeadm,
-        dir,
-        "pki",
-        &["kubeconfig", "all", "--kubeconfig-dir", &folder],
-    )?;
+    phase(kubeadm, dir, "pki", &["kubeconfig", "all", "--kubeconfig-dir", &folder])?;
     let servers = settings.servers();
     for name in KUBECONFIGS {
         let text = fs::read_to_string(made.join(format!("{name}.conf")))
@@ -80,11 +72,7 @@ pub(super) fn kubeconfigs(kubeadm: &Path, settings: &Settings, dir: &Path) -> Re
         write(dir, name, &pointed_at(&text, &servers[0]))?;
         if name == "admin" {
             for (n, server) in servers.iter().enumerate() {
-                write(
-                    dir,
-                    &format!("server-{}", n + 1),
-                    &pointed_at(&text, server),
-                )?;
+                write(dir, &format!("server-{}", n + 1), &pointed_at(&text, server))?;
             }
         }
         if name == "super-admin" {
@@ -118,9 +106,8 @@ fn pointed_at(kubeconfig: &str, server: &str) -> String {
 }
 
 fn configuration(settings: &Settings, pki: &Path) -> String {
-    let addresses: Vec<String> = (0..settings.api_servers)
-        .map(|n| settings.block.member(n).to_string())
-        .collect();
+    let addresses: Vec<String> =
+        (0..settings.api_servers).map(|n| settings.block.member(n).to_string()).collect();
     format!(
         "apiVersion: kubeadm.k8s.io/v1beta4
 kind: InitConfiguration

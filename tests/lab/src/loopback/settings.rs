@@ -74,10 +74,7 @@ impl fmt::Display for Component {
 
 /// What to bring up. `Options::default()` is one API server, two nodes, today's generation, gone when dropped.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a part that one may leave out, or not"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a part that one may leave out, or not")]
 pub struct Options {
     /// Which Kubernetes.
     pub kubernetes: Generation,
@@ -166,19 +163,13 @@ impl Settings {
     pub(super) fn new(options: &Options, block: Block) -> Self {
         let mut flags = BTreeMap::new();
         for n in 0..options.api_servers {
-            flags.insert(
-                Component::ApiServer(n).to_string(),
-                options.api_server_flags.clone(),
-            );
+            flags.insert(Component::ApiServer(n).to_string(), options.api_server_flags.clone());
         }
         flags.insert(
             Component::ControllerManager.to_string(),
             options.controller_manager_flags.clone(),
         );
-        flags.insert(
-            Component::Scheduler.to_string(),
-            options.scheduler_flags.clone(),
-        );
+        flags.insert(Component::Scheduler.to_string(), options.scheduler_flags.clone());
         Self {
             kubernetes: options.kubernetes,
             block,
@@ -221,10 +212,8 @@ impl Settings {
 
     /// Where the component called `name` listens.
     pub fn address_of(&self, name: &str) -> Option<String> {
-        let component = self
-            .components()
-            .into_iter()
-            .find(|component| component.to_string() == name)?;
+        let component =
+            self.components().into_iter().find(|component| component.to_string() == name)?;
         let (member, port) = match component {
             Component::Etcd => (0, ports::ETCD),
             Component::ApiServer(n) => (n, ports::API),

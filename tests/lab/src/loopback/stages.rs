@@ -57,11 +57,7 @@ pub(super) fn write(from: &Path, to: &Path) -> Result<()> {
 /// The stage with more conditions in its selector.
 fn narrowed(stage: &str, conditions: &str) -> String {
     let anchor = "    matchExpressions:\n";
-    stage.replacen(
-        anchor,
-        &format!("{anchor}{}", conditions.trim_start_matches('\n')),
-        1,
-    )
+    stage.replacen(anchor, &format!("{anchor}{}", conditions.trim_start_matches('\n')), 1)
 }
 
 #[cfg(test)]

@@ -30,13 +30,7 @@ pub(super) fn start(options: &Options) -> Result<Loopback> {
         settings.write(processes.dir())?;
         Ok(settings)
     })?;
-    let lab = Loopback {
-        processes,
-        settings: RefCell::new(settings),
-        current,
-        plane,
-        ours: true,
-    };
+    let lab = Loopback { processes, settings: RefCell::new(settings), current, plane, ours: true };
     match bring_up(&lab) {
         Ok(()) => {
             if options.detached {
@@ -44,10 +38,7 @@ pub(super) fn start(options: &Options) -> Result<Loopback> {
             }
             let mut lab = lab;
             lab.ours = !options.detached;
-            say(&format!(
-                "{name} is up in {:.1} s",
-                began.elapsed().as_secs_f64()
-            ));
+            say(&format!("{name} is up in {:.1} s", began.elapsed().as_secs_f64()));
             Ok(lab)
         }
         Err(error) => {
@@ -72,20 +63,13 @@ pub(crate) fn keep_logs(processes: &Processes) -> Result<()> {
     fs::rename(dir.join("log"), kept.join("log")).context("cannot keep the logs")?;
     labs::remove(dir)?;
     fs::rename(&kept, dir).context("cannot keep the logs")?;
-    say(&format!(
-        "the logs are kept for a day in {}",
-        dir.join("log").display()
-    ));
+    say(&format!("the logs are kept for a day in {}", dir.join("log").display()));
     Ok(())
 }
 
 fn unused_name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!(
-        "t-{}-{}",
-        std::process::id(),
-        COUNT.fetch_add(1, Ordering::Relaxed)
-    )
+    format!("t-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// The blocks of the labs that exist.
@@ -116,11 +100,7 @@ fn bring_up(lab: &Loopback) -> Result<()> {
     lab.wait_api_server(0)?;
     // kubeadm's administrators are a group that only the super administrator can bind.
     let first = lab.client_with(lab.dir().join("super-admin.conf"));
-    let objects = format!(
-        "{}---\n{}",
-        world::ADMINISTRATORS,
-        world::nodes(settings.nodes)
-    );
+    let objects = format!("{}---\n{}", world::ADMINISTRATORS, world::nodes(settings.nodes));
     first.with_input(&["create", "-f", "-"], &objects)?;
     if settings.kwok {
         launch(lab, Component::Kwok)?;
@@ -146,8 +126,7 @@ pub(super) fn launch(lab: &Loopback, component: Component) -> Result<()> {
     };
     let flags = flags::flags(&lab.settings.borrow(), lab.dir(), component);
     // kwok reads a configuration in the home directory when there is one.
-    let launch = Launch::new(component.to_string(), from.join(program))
-        .args(flags)
-        .env("HOME", lab.dir());
+    let launch =
+        Launch::new(component.to_string(), from.join(program)).args(flags).env("HOME", lab.dir());
     lab.processes.start(&launch).map(drop)
 }

@@ -15,10 +15,8 @@ const LIMIT: Duration = Duration::from_mins(1);
 impl Loopback {
     /// Waits until API server `n` accepts connections: cheap to ask, and a good while before it is ready.
     pub(super) fn wait_listening(&self, n: u32) -> Result<()> {
-        let at = SocketAddr::V4(SocketAddrV4::new(
-            self.settings.borrow().block.member(n),
-            ports::API,
-        ));
+        let at =
+            SocketAddr::V4(SocketAddrV4::new(self.settings.borrow().block.member(n), ports::API));
         self.until(
             LIMIT,
             "accepts connections",
@@ -43,19 +41,10 @@ impl Loopback {
 
     /// Waits until the controllers have made what every namespace has; a pod made before has no account.
     pub(super) fn wait_controllers(&self) -> Result<()> {
-        let wait = [
-            "wait",
-            "--for=create",
-            "serviceaccount/default",
-            "--timeout=1s",
-        ];
+        let wait = ["wait", "--for=create", "serviceaccount/default", "--timeout=1s"];
         let client = self.client_with(self.dir().join("super-admin.conf"));
         for namespace in ["kube-system", "default"] {
-            let words: Vec<&str> = wait
-                .iter()
-                .copied()
-                .chain(["--namespace", namespace])
-                .collect();
+            let words: Vec<&str> = wait.iter().copied().chain(["--namespace", namespace]).collect();
             self.until(
                 LIMIT,
                 "makes service accounts",
@@ -86,14 +75,7 @@ impl Loopback {
     pub fn wait_pods_ready(&self, namespace: &str, selector: &str, count: usize) -> Result<()> {
         let limit = LIMIT + Duration::from_millis(50) * u32::try_from(count).unwrap_or(u32::MAX);
         let what = format!("{count} pods in {namespace} ({selector}) are ready");
-        let words = [
-            "get",
-            "pods",
-            "--namespace",
-            namespace,
-            "--selector",
-            selector,
-        ];
+        let words = ["get", "pods", "--namespace", namespace, "--selector", selector];
         self.until(limit, &what, None, Duration::from_millis(100), || {
             let all = [&words[..], &["--output=name"]].concat();
             Ok(self.ready(&words)? == count && self.kubectl_text(&all)?.lines().count() == count)
@@ -124,19 +106,14 @@ impl Loopback {
         pause: Duration,
         mut done: impl FnMut() -> Result<bool>,
     ) -> Result<()> {
-        let subject = who
-            .map(|component| format!("{component} "))
-            .unwrap_or_default();
+        let subject = who.map(|component| format!("{component} ")).unwrap_or_default();
         let began = Instant::now();
         loop {
             if done()? {
                 return Ok(());
             }
             if let Some(component) = who.filter(|component| !self.runs(*component)) {
-                bail!(
-                    "{component} ended by itself: see {}",
-                    self.log(component).display()
-                );
+                bail!("{component} ended by itself: see {}", self.log(component).display());
             }
             if began.elapsed() >= limit {
                 let log = who.map(|component| format!(": see {}", self.log(component).display()));

@@ -13,17 +13,12 @@ use super::run::output;
 /// Creates `CoreDNS`, as soon as two nodes can run it: with one its two pods would be together for ever.
 pub(super) fn deploy_dns(lab: &Machines, image: &str) -> Result<()> {
     let wanted = lab.machines().len().min(2);
-    wait(
-        Duration::from_secs(90),
-        &format!("{wanted} nodes that can run CoreDNS"),
-        || {
-            let nodes = list(lab, &["nodes"])?;
-            Ok(nodes.iter().filter(|node| condition(node, "Ready")).count() >= wanted)
-        },
-    )?;
-    let manifest = include_str!("coredns.yaml")
-        .replace("IMAGE", image)
-        .replace("DNS_ADDRESS", DNS_ADDRESS);
+    wait(Duration::from_secs(90), &format!("{wanted} nodes that can run CoreDNS"), || {
+        let nodes = list(lab, &["nodes"])?;
+        Ok(nodes.iter().filter(|node| condition(node, "Ready")).count() >= wanted)
+    })?;
+    let manifest =
+        include_str!("coredns.yaml").replace("IMAGE", image).replace("DNS_ADDRESS", DNS_ADDRESS);
     lab.apply(&manifest).context("cannot create CoreDNS")
 }
 
@@ -40,42 +35,31 @@ pub(super) fn wait_nodes(lab: &Machines, limit: Duration) -> Result<()> {
 pub(super) fn wait_pods(lab: &Machines, limit: Duration) -> Result<()> {
     let expected = lab.machines().len();
     let deadline = Instant::now() + limit;
-    wait(
-        limit,
-        "kube-proxy on every machine and two CoreDNS pods to be Ready",
-        || {
-            let pods = list(lab, &["pods", "-n", "kube-system"])?;
-            let ready = |label: &str, value: &str| {
-                pods.iter()
-                    .filter(|pod| {
-                        pod["metadata"]["labels"][label] == value && condition(pod, "Ready")
-                    })
-                    .count()
-            };
-            Ok(ready("k8s-app", "kube-proxy") == expected && ready("k8s-app", "kube-dns") == 2)
-        },
-    )?;
+    wait(limit, "kube-proxy on every machine and two CoreDNS pods to be Ready", || {
+        let pods = list(lab, &["pods", "-n", "kube-system"])?;
+        let ready = |label: &str, value: &str| {
+            pods.iter()
+                .filter(|pod| pod["metadata"]["labels"][label] == value && condition(pod, "Ready"))
+                .count()
+        };
+        Ok(ready("k8s-app", "kube-proxy") == expected && ready("k8s-app", "kube-dns") == 2)
+    })?;
     let left = deadline.saturating_duration_since(Instant::now());
     // A Ready pod is not in service before the machines' kube-proxies know it.
-    wait(
-        left.max(Duration::from_secs(5)),
-        "the Service kube-dns on every machine",
-        || {
-            for machine in lab.machines() {
-                let rules = output(lab.command_on(&machine.name, "nft")?.args([
-                    "list",
-                    "table",
-                    "ip",
-                    "kube-proxy",
-                ]));
-                if !rules.is_ok_and(|text| text.contains("endpoint-") && text.contains(DNS_ADDRESS))
-                {
-                    return Ok(false);
-                }
+    wait(left.max(Duration::from_secs(5)), "the Service kube-dns on every machine", || {
+        for machine in lab.machines() {
+            let rules = output(lab.command_on(&machine.name, "nft")?.args([
+                "list",
+                "table",
+                "ip",
+                "kube-proxy",
+            ]));
+            if !rules.is_ok_and(|text| text.contains("endpoint-") && text.contains(DNS_ADDRESS)) {
+                return Ok(false);
             }
-            Ok(true)
-        },
-    )
+        }
+        Ok(true)
+    })
 }
 
 fn list(lab: &Machines, what: &[&str]) -> Result<Vec<Value>> {
@@ -94,8 +78,5 @@ fn list(lab: &Machines, what: &[&str]) -> Result<Vec<Value>> {
 pub(super) fn condition(object: &Value, kind: &str) -> bool {
     object["status"]["conditions"]
         .as_array()
-        .is_some_and(|all| {
-            all.iter()
-                .any(|one| one["type"] == kind && one["status"] == "True")
-        })
+        .is_some_and(|all| all.iter().any(|one| one["type"] == kind && one["status"] == "True"))
 }

@@ -50,15 +50,11 @@ pub(super) fn start(
 
     // Into the control groups first: the namespace shows the groups that the process is in when it is made.
     let enter = r#"while [ "$1" != -- ]; do echo $$ >"$1" || exit; shift; done; shift; exec "$@""#;
-    let doors = parts
-        .hierarchies
-        .make(&format!("{}{}", parts.prefix, machine.name))?;
+    let doors = parts.hierarchies.make(&format!("{}{}", parts.prefix, machine.name))?;
     let launch = Launch::new(&machine.name, "sh")
         .args(["-c", enter, "enter"])
         .args(doors)
-        .args([
-            "--", "unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--cgroup",
-        ])
+        .args(["--", "unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--cgroup"])
         .args(["--fork", "--kill-child", "sh"])
         .arg(script)
         .env("LAB_MACHINE", &machine.name)
@@ -72,15 +68,11 @@ pub(super) fn start(
     let record = parts.processes.start(&launch)?;
     let log = parts.processes.log(&machine.name);
     let mut first = None;
-    wait(
-        Duration::from_secs(10),
-        &format!("{} to start", machine.name),
-        || {
-            net::lives(record.identity, &machine.name, &log)?;
-            first = inner(record.identity);
-            Ok(first.is_some())
-        },
-    )?;
+    wait(Duration::from_secs(10), &format!("{} to start", machine.name), || {
+        net::lives(record.identity, &machine.name, &log)?;
+        first = inner(record.identity);
+        Ok(first.is_some())
+    })?;
     net::connect(switch, machine, first.context("no first process")?)
 }
 
@@ -99,15 +91,11 @@ pub(super) fn inner(outer: Identity) -> Option<Identity> {
 pub(super) fn wait_ready(processes: &Processes, machine: &Machine) -> Result<()> {
     let mark = root(processes.dir(), &machine.name).join("var/lib/lab/ready");
     let log = processes.log(&machine.name);
-    wait(
-        Duration::from_mins(2),
-        &format!("{} to have its images", machine.name),
-        || {
-            let record = processes.find(&machine.name)?.context("it was stopped")?;
-            net::lives(record.identity, &machine.name, &log)?;
-            Ok(mark.exists())
-        },
-    )
+    wait(Duration::from_mins(2), &format!("{} to have its images", machine.name), || {
+        let record = processes.find(&machine.name)?.context("it was stopped")?;
+        net::lives(record.identity, &machine.name, &log)?;
+        Ok(mark.exists())
+    })
 }
 
 /// Everything that the machine finds in its own directories.
@@ -157,23 +145,11 @@ fn furnish(root: &Path, images: &Images, machine: &Machine, all: &[Machine]) -> 
             "etc/passwd",
             "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n".to_owned(),
         ),
-        (
-            "etc/group",
-            "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n".to_owned(),
-        ),
-        (
-            "etc/nsswitch.conf",
-            "passwd: files\ngroup: files\nhosts: files\n".to_owned(),
-        ),
-        (
-            "etc/resolv.conf",
-            "# no name server: the lab has no way out\n".to_owned(),
-        ),
+        ("etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n".to_owned()),
+        ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n".to_owned()),
+        ("etc/resolv.conf", "# no name server: the lab has no way out\n".to_owned()),
         ("etc/lab/network", net::inside(machine, all)),
-        (
-            "etc/containerd/config.toml",
-            containerd(images.name("pause")?),
-        ),
+        ("etc/containerd/config.toml", containerd(images.name("pause")?)),
         ("etc/cni/net.d/10-lab.conflist", network(&machine.pods())),
     ];
     for (path, content) in files {

@@ -40,20 +40,14 @@ impl Hierarchies {
                 mounted.push((PathBuf::from(point), String::new()));
             } else if kind == "cgroup" {
                 let controllers =
-                    own.lines()
-                        .filter_map(|line| line.split(':').nth(1))
-                        .find(|names| {
-                            !names.is_empty()
-                                && names.split(',').all(|name| options.contains(&name))
-                        });
+                    own.lines().filter_map(|line| line.split(':').nth(1)).find(|names| {
+                        !names.is_empty() && names.split(',').all(|name| options.contains(&name))
+                    });
                 mounted.extend(controllers.map(|names| (PathBuf::from(point), names.to_owned())));
             }
         }
         // Version 2 beside version 1 has no controllers there: then version 1 is what counts.
-        if mounted
-            .iter()
-            .any(|(_, controllers)| controllers.contains("memory"))
-        {
+        if mounted.iter().any(|(_, controllers)| controllers.contains("memory")) {
             mounted.retain(|(_, controllers)| !controllers.is_empty());
         } else {
             mounted.retain(|(_, controllers)| controllers.is_empty());
@@ -65,16 +59,8 @@ impl Hierarchies {
 
     /// What the machine's first process is told: `v2`, or the hierarchies to mount.
     pub(super) fn describe(&self) -> String {
-        let names: Vec<_> = self
-            .mounted
-            .iter()
-            .map(|(_, names)| names.as_str())
-            .collect();
-        if names == [""] {
-            "v2".to_owned()
-        } else {
-            names.join(" ")
-        }
+        let names: Vec<_> = self.mounted.iter().map(|(_, names)| names.as_str()).collect();
+        if names == [""] { "v2".to_owned() } else { names.join(" ") }
     }
 
     /// Makes the group `name` everywhere and returns the files that take a process into it.
@@ -122,10 +108,7 @@ impl Hierarchies {
         Ok(all)
     }
 
-    #[expect(
-        clippy::unused_self,
-        reason = "one reader for both callers, beside what they read"
-    )]
+    #[expect(clippy::unused_self, reason = "one reader for both callers, beside what they read")]
     fn groups_in(&self, point: &Path, prefix: &str) -> Result<Vec<PathBuf>> {
         let entries =
             fs::read_dir(point).with_context(|| format!("cannot read {}", point.display()))?;
@@ -153,12 +136,7 @@ pub(super) fn processes(prefix: &str, machine: &str) -> Result<Vec<u32>> {
         let Ok(entries) = fs::read_dir(&folder) else {
             continue; // it went while we looked
         };
-        folders.extend(
-            entries
-                .flatten()
-                .map(|entry| entry.path())
-                .filter(|path| path.is_dir()),
-        );
+        folders.extend(entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()));
     }
     Ok(found)
 }
@@ -185,10 +163,7 @@ mod tests {
                       cgroup /c/memory cgroup rw,memory 0 0\n\
                       cgroup /c/systemd cgroup rw,xattr,name=systemd 0 0\n\
                       cgroup2 /c/unified cgroup2 rw 0 0\n";
-        assert_eq!(
-            Hierarchies::parse(own, mounts).describe(),
-            "cpu,cpuacct memory name=systemd"
-        );
+        assert_eq!(Hierarchies::parse(own, mounts).describe(), "cpu,cpuacct memory name=systemd");
     }
 
     #[test]

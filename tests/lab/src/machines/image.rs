@@ -63,19 +63,12 @@ fn write_half(half: &Path, layers: &[Layer], images: &[Image]) -> Result<()> {
     for layer in layers {
         // An archive's entry begins with its name and size, here a hash: the layer has to be complete before.
         let path = half.with_extension("layer");
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&path)?;
+        let file =
+            File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
         fs::remove_file(&path)?; // the descriptor keeps it, and nothing is left behind by a crash
         let blob = layer.write(&file)?;
         (&file).rewind()?;
-        out.append(
-            &header(&blob.path(), EntryType::Regular, 0o644, blob.size)?,
-            &file,
-        )?;
+        out.append(&header(&blob.path(), EntryType::Regular, 0o644, blob.size)?, &file)?;
         bases.push(blob);
     }
     let mut manifests = Vec::new();
@@ -106,11 +99,7 @@ impl Layer {
             let mode = if folder == "tmp" { 0o1777 } else { 0o755 };
             layer.append(&header(folder, EntryType::Directory, mode, 0)?, io::empty())?;
         }
-        add(
-            &mut layer,
-            "etc/passwd",
-            b"root:x:0:0::/:/\nnobody:x:65534:65534::/:/\n",
-        )?;
+        add(&mut layer, "etc/passwd", b"root:x:0:0::/:/\nnobody:x:65534:65534::/:/\n")?;
         for (path, source) in &self.files {
             let content =
                 File::open(source).with_context(|| format!("cannot read {}", source.display()))?;
@@ -125,10 +114,7 @@ impl Layer {
         }
         let mut meter = layer.into_inner()?;
         meter.out.flush()?;
-        Ok(Blob {
-            hash: hex(meter.hash),
-            size: meter.size,
-        })
+        Ok(Blob { hash: hex(meter.hash), size: meter.size })
     }
 }
 
@@ -160,10 +146,7 @@ impl Image {
 
 fn store(out: &mut Builder<impl Write>, content: &[u8]) -> Result<Blob> {
     let hash = hex(Sha256::new_with_prefix(content));
-    let blob = Blob {
-        hash,
-        size: u64::try_from(content.len())?,
-    };
+    let blob = Blob { hash, size: u64::try_from(content.len())? };
     add(out, &blob.path(), content)?;
     Ok(blob)
 }
@@ -238,12 +221,7 @@ mod tests {
             entrypoint: vec!["/usr/local/bin/a".into()],
         };
         let archive = folder.path().join("images.tar");
-        write(
-            &archive,
-            &[layer()],
-            &[image("lab.local/a:1"), image("lab.local/b:1")],
-        )
-        .unwrap();
+        write(&archive, &[layer()], &[image("lab.local/a:1"), image("lab.local/b:1")]).unwrap();
         let mut read = tar::Archive::new(File::open(&archive).unwrap());
         let mut paths = Vec::new();
         for entry in read.entries().unwrap() {
@@ -261,10 +239,6 @@ mod tests {
         paths.sort();
         paths.dedup();
         assert_eq!(paths.len(), 1 + 2 + 2, "{paths:?}");
-        assert_eq!(
-            fs::read_dir(folder.path()).unwrap().count(),
-            2,
-            "nothing else is left"
-        );
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left");
     }
 }

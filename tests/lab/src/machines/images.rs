@@ -46,11 +46,7 @@ impl Images {
             (path, data.len(), data.modified()?).hash(&mut hash);
         }
         let archive = current.join(format!("images-{:016x}.tar", hash.finish()));
-        let images = Self {
-            version,
-            names,
-            archive,
-        };
+        let images = Self { version, names, archive };
         if !images.archive.is_file() {
             images.write(current, tool)?;
         }
@@ -62,30 +58,20 @@ impl Images {
         self.names
             .iter()
             .find(|name| {
-                name.rsplit('/')
-                    .next()
-                    .is_some_and(|last| last.split(':').next() == Some(part))
+                name.rsplit('/').next().is_some_and(|last| last.split(':').next() == Some(part))
             })
             .map(String::as_str)
             .with_context(|| format!("kubeadm names no image for {part}"))
     }
 
     fn write(&self, current: &Path, nft: Layer) -> Result<()> {
-        const COMPONENTS: [&str; 5] = [
-            "etcd",
-            "kube-apiserver",
-            "kube-controller-manager",
-            "kube-scheduler",
-            "kube-proxy",
-        ];
+        const COMPONENTS: [&str; 5] =
+            ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"];
         const POD: [&str; 7] = ["pause", "http", "get", "cat", "ls", "sleep", "false"];
         let bin = |name: &str| format!("usr/local/bin/{name}");
         let program = |name: &str, links: &[&str]| Layer {
             files: vec![(bin(name), current.join(name))],
-            links: links
-                .iter()
-                .map(|link| (bin(link), name.to_owned()))
-                .collect(),
+            links: links.iter().map(|link| (bin(link), name.to_owned())).collect(),
         };
         let layers = [
             program("kubelab", &COMPONENTS),
@@ -107,16 +93,8 @@ impl Images {
             &layers,
             &[
                 image(control, &[0], &["/usr/local/bin/kubelab"]),
-                image(
-                    vec![self.name("kube-proxy")?],
-                    &[0, 1],
-                    &["/usr/local/bin/kube-proxy"],
-                ),
-                image(
-                    vec![self.name("coredns")?],
-                    &[2],
-                    &["/usr/local/bin/coredns"],
-                ),
+                image(vec![self.name("kube-proxy")?], &[0, 1], &["/usr/local/bin/kube-proxy"]),
+                image(vec![self.name("coredns")?], &[2], &["/usr/local/bin/coredns"]),
                 image(vec![self.name("pause")?], &[3], &["/usr/local/bin/pause"]),
                 image(vec![POD_IMAGE], &[3], &["/usr/local/bin/labpod"]),
             ],
@@ -132,18 +110,10 @@ fn nft() -> Result<Layer> {
     let mut files = vec![("usr/sbin/nft".to_owned(), tool)];
     for line in libraries.lines() {
         // `libmnl.so.0 => /lib/.../libmnl.so.0 (0x...)`, and the loader itself without an arrow.
-        let path = line
-            .split("=>")
-            .last()
-            .unwrap_or(line)
-            .split_whitespace()
-            .next();
+        let path = line.split("=>").last().unwrap_or(line).split_whitespace().next();
         if let Some(path) = path.filter(|path| path.starts_with('/')) {
             files.push((path.to_owned(), PathBuf::from(path)));
         }
     }
-    Ok(Layer {
-        files,
-        links: Vec::new(),
-    })
+    Ok(Layer { files, links: Vec::new() })
 }

@@ -52,12 +52,7 @@ pub(super) fn init(
         lab,
         machine,
         &config,
-        &[
-            "init",
-            LENIENT,
-            "--upload-certs",
-            "--skip-phases=addon/coredns",
-        ],
+        &["init", LENIENT, "--upload-certs", "--skip-phases=addon/coredns"],
     )
 }
 
@@ -75,23 +70,13 @@ pub(super) fn join(
         return kubeadm(lab, machine, &config, &["join", LENIENT]);
     }
     let after = "etcd-join,kubelet-wait-bootstrap,control-plane-join,wait-control-plane";
-    kubeadm(
-        lab,
-        machine,
-        &config,
-        &["join", LENIENT, "--skip-phases", after],
-    )?;
+    kubeadm(lab, machine, &config, &["join", LENIENT, "--skip-phases", after])?;
     {
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         kubeadm(lab, machine, &config, &["join", "phase", "etcd-join"])?;
     }
     let before = "preflight,control-plane-prepare,check-etcd,kubelet-start,etcd-join";
-    kubeadm(
-        lab,
-        machine,
-        &config,
-        &["join", LENIENT, "--skip-phases", before],
-    )?;
+    kubeadm(lab, machine, &config, &["join", LENIENT, "--skip-phases", before])?;
     // This one has waited long for its API server and looks ever more rarely whether its node is there yet; a
     // new one sees it at once, 10 s earlier.
     lab.restart(&machine.name, "kubelet")

@@ -58,12 +58,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            name: "machines".to_owned(),
-            control_planes: 3,
-            workers: 2,
-            detached: false,
-        }
+        Self { name: "machines".to_owned(), control_planes: 3, workers: 2, detached: false }
     }
 }
 
@@ -93,24 +88,14 @@ impl Machines {
         // Until it is up, a detached lab too belongs to whoever brings it up: killed half-way, it is swept.
         let (processes, ()) = labs::create(&options.name, &Owner::current()?, |_, _| Ok(()))?;
         let machines = Machine::all(options.control_planes, options.workers);
-        let record = Record {
-            machines,
-            port: 0,
-            current,
-        };
-        let mut lab = Self {
-            processes,
-            record,
-            phases: Vec::new(),
-            owned: true,
-        };
+        let record = Record { machines, port: 0, current };
+        let mut lab = Self { processes, record, phases: Vec::new(), owned: true };
         if let Err(error) = lab.bring_up(&node, &images) {
             lab.owned = false;
             lab.keep_logs()?;
-            return Err(error.context(format!(
-                "the machines of lab {} did not come up",
-                options.name
-            )));
+            return Err(
+                error.context(format!("the machines of lab {} did not come up", options.name))
+            );
         }
         if options.detached {
             lab.processes.set_owner(&Owner::Detached)?;
@@ -125,12 +110,7 @@ impl Machines {
         let record = Record::read(&dir).with_context(|| {
             format!("lab {name} has no machines: start one with `cargo lab up --machines`")
         })?;
-        Ok(Self {
-            processes: Processes::open(&dir)?,
-            record,
-            phases: Vec::new(),
-            owned: false,
-        })
+        Ok(Self { processes: Processes::open(&dir)?, record, phases: Vec::new(), owned: false })
     }
 
     /// The lab's directory.
@@ -192,9 +172,7 @@ impl Machines {
         let mut command = Command::new("nsenter");
         command
             .args(["--target", &inner.pid.to_string()])
-            .args([
-                "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--",
-            ])
+            .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--"])
             // The environment of a login on the machine, not of whoever calls.
             .args(["/usr/bin/env", "-i", "HOME=/root", "TERM=dumb"])
             .arg("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
@@ -216,11 +194,8 @@ impl Machines {
     pub fn restart(&self, machine: &str, service: &str) -> Result<()> {
         // The machine's first process notes the PID, which is one of the machine's own.
         let script = r#"kill "$(cat "/run/lab/$0.pid")""#;
-        run::output(
-            self.command_on(machine, "sh")?
-                .args(["-c", script, service]),
-        )
-        .with_context(|| format!("cannot restart {service} on {machine}"))?;
+        run::output(self.command_on(machine, "sh")?.args(["-c", script, service]))
+            .with_context(|| format!("cannot restart {service} on {machine}"))?;
         Ok(())
     }
 
@@ -265,13 +240,8 @@ impl Machines {
     }
 
     fn machine(&self, name: &str) -> Result<&Machine> {
-        let names = || {
-            self.machines()
-                .iter()
-                .map(|one| one.name.as_str())
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
+        let names =
+            || self.machines().iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(", ");
         self.machines()
             .iter()
             .find(|machine| machine.name == name)
@@ -280,18 +250,13 @@ impl Machines {
 
     fn inner(&self, machine: &str) -> Result<Identity> {
         boot::inner(self.identity(machine)?).with_context(|| {
-            format!(
-                "{machine} does not run (see {})",
-                self.processes.log(machine).display()
-            )
+            format!("{machine} does not run (see {})", self.processes.log(machine).display())
         })
     }
 
     fn identity(&self, process: &str) -> Result<Identity> {
         let record = self.processes.find(process)?;
-        Ok(record
-            .with_context(|| format!("{process} was not started"))?
-            .identity)
+        Ok(record.with_context(|| format!("{process} was not started"))?.identity)
     }
 
     /// Takes the lab down but for its logs, the machines' own among them.
@@ -301,10 +266,7 @@ impl Machines {
                 let file = log.file_stem().unwrap_or_default().to_string_lossy();
                 // The machine's own output is there already.
                 if file != machine.name {
-                    let _ = fs::copy(
-                        &log,
-                        self.processes.log(&format!("{}-{file}", machine.name)),
-                    );
+                    let _ = fs::copy(&log, self.processes.log(&format!("{}-{file}", machine.name)));
                 }
             }
         }

@@ -54,10 +54,7 @@ pub fn missing() -> Vec<Missing> {
     }
     // gcc links runc with libseccomp; Go would say so only after minutes.
     if find("gcc").is_none() && find("cc").is_none() {
-        missing.push(Missing::Package {
-            what: "gcc",
-            package: "gcc",
-        });
+        missing.push(Missing::Package { what: "gcc", package: "gcc" });
     }
     let library = Command::new("pkg-config")
         .args(["--exists", "libseccomp"])
@@ -65,10 +62,7 @@ pub fn missing() -> Vec<Missing> {
         .stderr(Stdio::null())
         .status();
     if !library.is_ok_and(|status| status.success()) {
-        missing.push(Missing::Package {
-            what: "libseccomp's header",
-            package: "libseccomp-dev",
-        });
+        missing.push(Missing::Package { what: "libseccomp's header", package: "libseccomp-dev" });
     }
     missing
 }
@@ -95,11 +89,7 @@ pub fn advice(missing: &[Missing]) -> Option<String> {
     if missing.contains(&Missing::Root) {
         steps.push("run it as root".to_owned());
     }
-    Some(format!(
-        "machines need more than is here: {}: {}",
-        what.join(", "),
-        steps.join(", then ")
-    ))
+    Some(format!("machines need more than is here: {}: {}", what.join(", "), steps.join(", then ")))
 }
 
 /// Where a program is; the system's administrative folders count, though they are not on every PATH.
@@ -113,8 +103,7 @@ pub(super) fn find(program: &str) -> Option<PathBuf> {
 
 fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
-    path.metadata()
-        .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+    path.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]
@@ -124,12 +113,8 @@ mod tests {
     #[test]
     fn one_command_for_all_that_is_missing() {
         let gone = |what, package| Missing::Package { what, package };
-        let all = [
-            Missing::Root,
-            gone("nft", "nftables"),
-            gone("ip", "iproute2"),
-            gone("x", "nftables"),
-        ];
+        let all =
+            [Missing::Root, gone("nft", "nftables"), gone("ip", "iproute2"), gone("x", "nftables")];
         assert_eq!(
             advice(&all).unwrap(),
             "machines need more than is here: not root, nft is not installed, ip is not installed, \

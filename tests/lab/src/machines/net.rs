@@ -48,12 +48,7 @@ pub(super) fn start(
         "link set lo up\nlink add bridge type bridge\naddr add {SWITCH}/24 dev bridge\nlink set bridge up\n"
     );
     for machine in machines {
-        let _ = writeln!(
-            lines,
-            "route add {} via {}",
-            machine.pods(),
-            machine.address()
-        );
+        let _ = writeln!(lines, "route add {} via {}", machine.pods(), machine.address());
     }
     batch(record.identity, &lines)?;
     Ok((record.identity, port))
@@ -102,19 +97,13 @@ pub(super) fn forward(
 fn listen() -> Result<(OwnedFd, u16)> {
     let listener =
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on 127.0.0.1")?;
-    let port = listener
-        .local_addr()
-        .context("a socket without an address")?
-        .port();
+    let port = listener.local_addr().context("a socket without an address")?.port();
     Ok((listener.into(), port))
 }
 
 fn batch(switch: Identity, lines: &str) -> Result<()> {
     let target = switch.pid.to_string();
-    fed(
-        Command::new("nsenter").args(["--target", &target, "--net", "ip", "-batch", "-"]),
-        lines,
-    )?;
+    fed(Command::new("nsenter").args(["--target", &target, "--net", "ip", "-batch", "-"]), lines)?;
     Ok(())
 }
 
@@ -145,11 +134,6 @@ pub(super) fn lives(identity: Identity, name: &str, log: &Path) -> Result<()> {
         return Ok(());
     }
     let said = fs::read_to_string(log).unwrap_or_default();
-    let last = said
-        .trim()
-        .lines()
-        .last()
-        .unwrap_or("it said nothing")
-        .to_owned();
+    let last = said.trim().lines().last().unwrap_or("it said nothing").to_owned();
     bail!("{name} ended: {last} (see {})", log.display())
 }

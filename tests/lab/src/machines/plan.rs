@@ -39,11 +39,7 @@ impl Machine {
         let make = |role, kind: &str, base: u8, count: u8| {
             let name = move |n| format!("{kind}-{n}");
             (1..=count)
-                .map(move |n| Self {
-                    name: name(n),
-                    role,
-                    number: base + n,
-                })
+                .map(move |n| Self { name: name(n), role, number: base + n })
                 .collect::<Vec<_>>()
         };
         let mut all = make(Role::ControlPlane, "control", 10, control_planes);
@@ -75,16 +71,7 @@ mod tests {
     fn names_and_addresses() {
         let all = Machine::all(3, 2);
         let names: Vec<_> = all.iter().map(|machine| machine.name.as_str()).collect();
-        assert_eq!(
-            names,
-            [
-                "control-1",
-                "control-2",
-                "control-3",
-                "worker-1",
-                "worker-2"
-            ]
-        );
+        assert_eq!(names, ["control-1", "control-2", "control-3", "worker-1", "worker-2"]);
         assert_eq!(all[2].address(), "10.77.0.13");
         assert_eq!(all[4].pods(), "10.200.22.0/24");
     }

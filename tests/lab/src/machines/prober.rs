@@ -31,9 +31,8 @@ pub struct Tally {
 impl Tally {
     fn read(line: &str) -> Option<Self> {
         let number = |name: &str| {
-            let word = line
-                .split_whitespace()
-                .find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+            let word =
+                line.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
             word?.parse::<u64>().ok()
         };
         Some(Self {
@@ -74,14 +73,8 @@ impl<'a> Probers<'a> {
     /// Starts probers for full names (`kubernetes.default.svc.cluster.local`) and waits until each has
     /// counted.
     pub fn start(lab: &'a Machines, names: &[&str]) -> Result<Self> {
-        let workers = lab
-            .machines()
-            .iter()
-            .filter(|machine| machine.role == Role::Worker);
-        let mut probers = Self {
-            lab,
-            pods: Vec::new(),
-        };
+        let workers = lab.machines().iter().filter(|machine| machine.role == Role::Worker);
+        let mut probers = Self { lab, pods: Vec::new() };
         let mut manifests = Vec::new();
         for worker in workers {
             let pod = format!("prober-{}", worker.name);
@@ -94,12 +87,7 @@ impl<'a> Probers<'a> {
             .context("cannot start the probers: is a set of them running?")?;
         let asked = probers.pods.len();
         wait(Duration::from_secs(30), "the probers to count", || {
-            Ok(probers
-                .lines()
-                .iter()
-                .filter(|tally| tally.lookups > 0)
-                .count()
-                == asked)
+            Ok(probers.lines().iter().filter(|tally| tally.lookups > 0).count() == asked)
         })?;
         Ok(probers)
     }
@@ -107,10 +95,7 @@ impl<'a> Probers<'a> {
     /// What they have counted so far; up to half a second old.
     pub fn read(&self) -> Result<Tally> {
         let lines = self.lines();
-        ensure!(
-            lines.len() == self.pods.len(),
-            "a prober does not answer: see `kubectl get pods`"
-        );
+        ensure!(lines.len() == self.pods.len(), "a prober does not answer: see `kubectl get pods`");
         let mut sum = Tally::default();
         for tally in lines {
             sum.add(tally);
@@ -156,11 +141,7 @@ impl Drop for Probers<'_> {
 fn manifest(name: &str, node: &str, names: &[&str]) -> serde_json::Value {
     let mut words = vec!["prober".to_owned(), "50ms".to_owned()];
     // With the dot at the end the search list of resolv.conf is left out: one name, one question.
-    words.extend(
-        names
-            .iter()
-            .map(|name| format!("{}.", name.trim_end_matches('.'))),
-    );
+    words.extend(names.iter().map(|name| format!("{}.", name.trim_end_matches('.'))));
     json!({
         "apiVersion": "v1",
         "kind": "Pod",
@@ -184,16 +165,8 @@ mod tests {
             Tally::read("2026-01-01T00:00:00Z lookups=120 failed=3 slow=1 gap_ms=5150").unwrap();
         assert_eq!(
             tally,
-            Tally {
-                lookups: 120,
-                failed: 3,
-                slow: 1,
-                gap: Duration::from_millis(5150)
-            }
+            Tally { lookups: 120, failed: 3, slow: 1, gap: Duration::from_millis(5150) }
         );
-        assert_eq!(
-            Tally::read("2026-01-01T00:00:00Z error: no such host"),
-            None
-        );
+        assert_eq!(Tally::read("2026-01-01T00:00:00Z error: no such host"), None);
     }
 }

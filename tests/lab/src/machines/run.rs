@@ -27,9 +27,8 @@ pub(super) fn fed(command: &mut Command, input: &str) -> Result<String> {
     let mut pipe = child.stdin.take().context("no pipe")?;
     let written = pipe.write_all(input.as_bytes());
     drop(pipe);
-    let output = child
-        .wait_with_output()
-        .with_context(|| format!("cannot wait for {}", name(command)))?;
+    let output =
+        child.wait_with_output().with_context(|| format!("cannot wait for {}", name(command)))?;
     let said = checked(command, &output)?;
     written.with_context(|| format!("{} did not read its input", name(command)))?;
     Ok(said)

@@ -63,15 +63,12 @@ impl Machines {
                     })
                 })
                 .collect();
-            let joined = joins
-                .into_iter()
-                .map(|join| join.join().expect("a join does not panic"));
+            let joined = joins.into_iter().map(|join| join.join().expect("a join does not panic"));
             let joined = joined.collect::<Result<Vec<_>>>()?;
             dns.join().expect("creating objects does not panic")?;
             anyhow::Ok(joined)
         })?;
-        self.phases
-            .extend(joined.into_iter().map(|(when, what)| (what, when)));
+        self.phases.extend(joined.into_iter().map(|(when, what)| (what, when)));
         addons::wait_nodes(self, Duration::from_mins(1))?;
         self.phase("nodes Ready", began);
         addons::wait_pods(self, Duration::from_mins(1))?;
@@ -111,6 +108,5 @@ fn write_private(path: &Path, text: &str) -> Result<()> {
         .mode(0o600)
         .open(path)
         .with_context(|| format!("cannot make {}", path.display()))?;
-    file.write_all(text.as_bytes())
-        .with_context(|| format!("cannot write {}", path.display()))
+    file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
 }

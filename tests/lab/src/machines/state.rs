@@ -37,25 +37,16 @@ pub(crate) fn status(dir: &Path, name: &str, outer: Identity) -> Option<(String,
     if name == net::SWITCH_PROCESS {
         return Some((format!("127.0.0.1:{}", record.port), memory(outer.pid)?));
     }
-    let machine = record
-        .machines
-        .iter()
-        .find(|machine| machine.name == name)?;
+    let machine = record.machines.iter().find(|machine| machine.name == name)?;
     boot::inner(outer)?;
     // Its pods are in its control group too, in namespaces below its own.
-    let used = cgroup::processes(&prefix(dir), name)
-        .ok()?
-        .into_iter()
-        .filter_map(memory)
-        .sum();
+    let used = cgroup::processes(&prefix(dir), name).ok()?.into_iter().filter_map(memory).sum();
     Some((machine.address(), used))
 }
 
 fn memory(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.split_whitespace().next()?.parse().ok()
 }
 

@@ -90,10 +90,7 @@ mod tests {
     fn another_start_time_is_another_process() {
         let me = Identity::current().unwrap();
         assert!(me.alive());
-        let other = Identity {
-            started: me.started + 1,
-            ..me
-        };
+        let other = Identity { started: me.started + 1, ..me };
         assert!(!other.alive());
         // Were it delivered, this test would end here.
         assert!(!other.signal(Signal::KILL).unwrap());

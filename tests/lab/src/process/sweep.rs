@@ -23,11 +23,8 @@ pub struct Swept {
 
 /// The directory that holds one directory per lab: `$XDG_STATE_HOME/rotation-lab` or `~/.local/state/rotation-lab`.
 pub fn root() -> Result<PathBuf> {
-    let absolute = |name| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
+    let absolute =
+        |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = absolute("XDG_STATE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
         .context("neither XDG_STATE_HOME nor HOME is set: set one of them to say where labs keep their files")?;
@@ -57,9 +54,7 @@ pub fn sweep(root: &Path, clean_up: impl Fn(&Path) -> Result<()>) -> Result<Vec<
     let entries = fs::read_dir(root).with_context(|| format!("cannot read {}", root.display()))?;
     let mut swept = Vec::new();
     for entry in entries {
-        let dir = entry
-            .with_context(|| format!("cannot read {}", root.display()))?
-            .path();
+        let dir = entry.with_context(|| format!("cannot read {}", root.display()))?.path();
         if !dir.join("run").is_dir() {
             forget_old_logs(&dir);
             continue;
@@ -67,10 +62,7 @@ pub fn sweep(root: &Path, clean_up: impl Fn(&Path) -> Result<()>) -> Result<Vec<
         if owner(&dir).is_some_and(|owner| owner.lives()) {
             continue;
         }
-        say(&format!(
-            "the owner of {} is gone: stopping what it left",
-            dir.display()
-        ));
+        say(&format!("the owner of {} is gone: stopping what it left", dir.display()));
         stop_all(&dir)?;
         clean_up(&dir)?;
         fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
@@ -82,11 +74,9 @@ pub fn sweep(root: &Path, clean_up: impl Fn(&Path) -> Result<()>) -> Result<Vec<
 /// A lab that failed leaves its logs and nothing else.
 fn forget_old_logs(dir: &Path) {
     let made = fs::metadata(dir.join("log")).and_then(|data| data.modified());
-    if made.is_ok_and(|made| {
-        SystemTime::now()
-            .duration_since(made)
-            .is_ok_and(|age| age > KEEP_LOGS)
-    }) {
+    if made
+        .is_ok_and(|made| SystemTime::now().duration_since(made).is_ok_and(|age| age > KEEP_LOGS))
+    {
         let _ = fs::remove_dir_all(dir);
     }
 }

@@ -10,10 +10,7 @@ fn lab(root: &Path, owner: &Owner) -> Processes {
 
 fn dead() -> Owner {
     let me = Identity::current().unwrap();
-    Owner::Process(Identity {
-        started: me.started.wrapping_sub(1),
-        ..me
-    })
+    Owner::Process(Identity { started: me.started.wrapping_sub(1), ..me })
 }
 
 fn sleeper(name: &str) -> Launch {
@@ -27,12 +24,7 @@ fn what_is_started_is_recorded_and_stopped() {
     let first = lab.start(&sleeper("first")).unwrap();
     let second = lab.start(&sleeper("second")).unwrap();
     assert_eq!(lab.records().unwrap(), [first.clone(), second.clone()]);
-    assert!(
-        lab.start(&sleeper("first"))
-            .unwrap_err()
-            .to_string()
-            .contains("runs already")
-    );
+    assert!(lab.start(&sleeper("first")).unwrap_err().to_string().contains("runs already"));
     lab.stop("first").unwrap();
     assert!(!first.identity.alive() && second.identity.alive());
     lab.stop("first").unwrap();
@@ -56,10 +48,7 @@ fn one_that_ignores_term_is_killed() {
     let began = Instant::now();
     lab.stop("deaf").unwrap();
     assert!(!record.identity.alive());
-    assert!(
-        began.elapsed() >= Duration::from_secs(4),
-        "it was not given time"
-    );
+    assert!(began.elapsed() >= Duration::from_secs(4), "it was not given time");
 }
 
 #[test]
@@ -68,16 +57,8 @@ fn a_recycled_pid_is_not_touched() {
     let lab = lab(root.path(), &Owner::current().unwrap());
     let stranger = Command::new("sleep").arg("600").spawn().unwrap();
     let now = Identity::of(stranger.id()).unwrap();
-    let before = Identity {
-        started: now.started - 1,
-        ..now
-    };
-    let record = Record {
-        name: "old".to_owned(),
-        identity: before,
-        order: 0,
-        at_once: false,
-    };
+    let before = Identity { started: now.started - 1, ..now };
+    let record = Record { name: "old".to_owned(), identity: before, order: 0, at_once: false };
     write_json(&lab.record_path("old"), &record).unwrap();
     lab.stop_all().unwrap();
     assert!(now.alive());
@@ -96,18 +77,10 @@ fn a_lab_without_its_owner_is_swept_and_others_are_left() {
     // Its starter was killed between starting and recording.
     let lost = orphan.start(&sleeper("lost")).unwrap();
     fs::remove_file(orphan.record_path("lost")).unwrap();
-    let others = [
-        mine.start(&sleeper("a")).unwrap(),
-        kept.start(&sleeper("b")).unwrap(),
-    ];
+    let others = [mine.start(&sleeper("a")).unwrap(), kept.start(&sleeper("b")).unwrap()];
 
     let swept = with_root_locked(root.path(), || sweep(root.path(), |_| Ok(()))).unwrap();
-    assert_eq!(
-        swept,
-        [Swept {
-            dir: root.path().join("orphan")
-        }]
-    );
+    assert_eq!(swept, [Swept { dir: root.path().join("orphan") }]);
     assert!(!recorded.identity.alive() && !lost.identity.alive());
     assert!(!root.path().join("orphan").exists());
     assert!(others.iter().all(|record| record.identity.alive()));
@@ -120,10 +93,7 @@ fn a_frozen_process_is_stopped_too() {
     let root = tempfile::tempdir().unwrap();
     let lab = lab(root.path(), &Owner::current().unwrap());
     let record = lab.start(&sleeper("frozen")).unwrap();
-    record
-        .identity
-        .signal(rustix::process::Signal::STOP)
-        .unwrap();
+    record.identity.signal(rustix::process::Signal::STOP).unwrap();
     let began = Instant::now();
     lab.stop("frozen").unwrap();
     assert!(!record.identity.alive() && began.elapsed() < Duration::from_secs(4));

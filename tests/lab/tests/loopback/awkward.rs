@@ -19,20 +19,15 @@ fn waits(lab: &Loopback, selector: &str, path: &str, wanted: impl Fn(&str) -> bo
 }
 
 fn delete(lab: &Loopback, selector: &str) {
-    lab.kubectl_text(&["delete", "pods", "-A", "-l", selector, "--wait=false"])
-        .unwrap();
+    lab.kubectl_text(&["delete", "pods", "-A", "-l", selector, "--wait=false"]).unwrap();
 }
 
 const WAITING: &str = "{.items[*].status.containerStatuses[*].state.waiting.reason}";
 const READY: &str = "{.items[*].status.conditions[?(@.type==\"Ready\")].status}";
 
 fn come_up(generation: Generation) -> Loopback {
-    let lab = Loopback::start(&Options {
-        kubernetes: generation,
-        nodes: 3,
-        ..Options::default()
-    })
-    .unwrap();
+    let lab = Loopback::start(&Options { kubernetes: generation, nodes: 3, ..Options::default() })
+        .unwrap();
     lab.apply(&world::join(&[
         awkward::stateful_set(),
         awkward::job(),
@@ -69,19 +64,12 @@ fn come_up(generation: Generation) -> Loopback {
         ("slow-to-be-ready", 3),
         ("apart", 3),
     ] {
-        lab.wait_pods_ready("default", &format!("app={app}"), count)
-            .unwrap();
+        lab.wait_pods_ready("default", &format!("app={app}"), count).unwrap();
     }
     lab.wait_pods_ready("tight", "app=tight", 2).unwrap();
-    waits(&lab, "app=finished", "{.items[*].status.phase}", |text| {
-        text == "Succeeded"
-    });
-    waits(&lab, "app=crash", WAITING, |text| {
-        text == "CrashLoopBackOff CrashLoopBackOff"
-    });
-    waits(&lab, "app=pull", WAITING, |text| {
-        text == "ImagePullBackOff ImagePullBackOff"
-    });
+    waits(&lab, "app=finished", "{.items[*].status.phase}", |text| text == "Succeeded");
+    waits(&lab, "app=crash", WAITING, |text| text == "CrashLoopBackOff CrashLoopBackOff");
+    waits(&lab, "app=pull", WAITING, |text| text == "ImagePullBackOff ImagePullBackOff");
     waits(&lab, "app=never-ready", READY, |text| text == "False False");
 
     lab.apply(&awkward::paused_deployment()).unwrap();
@@ -93,14 +81,10 @@ fn replacements_fail(lab: &Loopback) {
     lab.apply(&awkward::spring_trap(Failure::Crash)).unwrap();
     waits(lab, "app=fragile", READY, |text| text == "True True True");
     delete(lab, "app=fragile");
-    waits(lab, "app=fragile", WAITING, |text| {
-        text.matches("CrashLoopBackOff").count() == 3
-    });
+    waits(lab, "app=fragile", WAITING, |text| text.matches("CrashLoopBackOff").count() == 3);
     lab.apply(&awkward::spring_trap(Failure::Pull)).unwrap();
     delete(lab, "app=fragile");
-    waits(lab, "app=fragile", WAITING, |text| {
-        text.matches("ImagePullBackOff").count() == 3
-    });
+    waits(lab, "app=fragile", WAITING, |text| text.matches("ImagePullBackOff").count() == 3);
 }
 
 fn the_quota_refuses(lab: &Loopback) {
@@ -129,25 +113,13 @@ fn the_quota_refuses(lab: &Loopback) {
 fn pods_take_their_time(lab: &Loopback) {
     // Slow in both directions; held by a finalizer.
     delete(lab, "app=slow-to-end");
-    waits(
-        lab,
-        "app=slow-to-end",
-        "{.items[*].metadata.deletionTimestamp}",
-        |text| text.split(' ').count() == 2,
-    );
-    waits(
-        lab,
-        "app=slow-to-end",
-        "{.items[*].metadata.deletionTimestamp}",
-        str::is_empty,
-    );
+    waits(lab, "app=slow-to-end", "{.items[*].metadata.deletionTimestamp}", |text| {
+        text.split(' ').count() == 2
+    });
+    waits(lab, "app=slow-to-end", "{.items[*].metadata.deletionTimestamp}", str::is_empty);
     delete(lab, "app=slow-to-be-ready");
-    waits(lab, "app=slow-to-be-ready", READY, |text| {
-        text == "False False False"
-    });
-    waits(lab, "app=slow-to-be-ready", READY, |text| {
-        text == "True True True"
-    });
+    waits(lab, "app=slow-to-be-ready", READY, |text| text == "False False False");
+    waits(lab, "app=slow-to-be-ready", READY, |text| text == "True True True");
     delete(lab, "app=held");
     waits(lab, "app=held", READY, |text| text.split(' ').count() == 4);
 }
@@ -172,16 +144,8 @@ fn budgets_refuse(lab: &Loopback) {
             .with_input(&["create", &path, "-f", "-"], &body)
             .unwrap_or_else(|error| error.to_string())
     };
-    assert!(
-        evict("guarded").contains("disruption budget"),
-        "{}",
-        evict("guarded")
-    );
-    assert!(
-        evict("twice").contains("more than one PodDisruptionBudget"),
-        "{}",
-        evict("twice")
-    );
+    assert!(evict("guarded").contains("disruption budget"), "{}", evict("guarded"));
+    assert!(evict("twice").contains("more than one PodDisruptionBudget"), "{}", evict("twice"));
 }
 
 fn nodes_fall_silent(lab: &Loopback) {
@@ -189,9 +153,7 @@ fn nodes_fall_silent(lab: &Loopback) {
     lab.set_node("node-0", Health::Unreachable).unwrap();
     lab.apply(&awkward::tainted_node("node-1")).unwrap();
     delete(lab, "app=on-delete");
-    waits(lab, "app=on-delete", "{.items[*].spec.nodeName}", |text| {
-        text == "node-2"
-    });
+    waits(lab, "app=on-delete", "{.items[*].spec.nodeName}", |text| text == "node-2");
     lab.apply(&awkward::cordoned_node("node-2")).unwrap();
     lab.set_node("node-0", Health::Ready).unwrap();
     lab.set_node("node-0", Health::NotReady).unwrap();

@@ -38,15 +38,9 @@ fn sockets(pid: u32) -> BTreeSet<u64> {
     };
     let inode = |path: &Path| {
         let link = fs::read_link(path).ok()?;
-        link.to_str()?
-            .strip_prefix("socket:[")?
-            .strip_suffix(']')?
-            .parse()
-            .ok()
+        link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
     };
-    entries
-        .filter_map(|entry| inode(&entry.ok()?.path()))
-        .collect()
+    entries.filter_map(|entry| inode(&entry.ok()?.path())).collect()
 }
 
 /// How many connections of the lab there are now, and those that lead outside.
@@ -61,10 +55,8 @@ fn look(dir: &Path) -> (usize, Vec<IpAddr>) {
         ours.extend(sockets(record.identity.pid));
     }
     connections.retain(|(_, inode)| ours.contains(inode));
-    let outside = connections
-        .iter()
-        .map(|(address, _)| *address)
-        .filter(|address| !address.is_loopback());
+    let outside =
+        connections.iter().map(|(address, _)| *address).filter(|address| !address.is_loopback());
     (connections.len(), outside.collect())
 }
 
@@ -84,12 +76,7 @@ fn nothing_leaves_the_machine() {
             }
             (seen, outside)
         });
-        let options = Options {
-            api_servers: 2,
-            nodes: 3,
-            name: Some(name),
-            ..Options::default()
-        };
+        let options = Options { api_servers: 2, nodes: 3, name: Some(name), ..Options::default() };
         let lab = Loopback::start(&options);
         let used = lab.as_ref().map(|lab| {
             lab.apply(&world::runbooks()).unwrap();
@@ -99,10 +86,7 @@ fn nothing_leaves_the_machine() {
         let (seen, outside) = watcher.join().unwrap();
         assert!(used.is_ok(), "{:#}", lab.unwrap_err());
         let lab = lab.unwrap();
-        assert!(
-            seen > 100,
-            "the watcher saw only {seen} connections: it does not see"
-        );
+        assert!(seen > 100, "the watcher saw only {seen} connections: it does not see");
         assert_eq!(outside, BTreeSet::new());
 
         // An attempt that fails at once is too quick to be seen, but not to be logged.
@@ -119,11 +103,7 @@ fn nothing_leaves_the_machine() {
             if file.path().extension().is_some_and(|kind| kind == "conf") {
                 let text = fs::read_to_string(file.path()).unwrap();
                 let server = text.lines().find(|line| line.contains("server:")).unwrap();
-                assert!(
-                    server.contains("https://127."),
-                    "{}: {server}",
-                    file.path().display()
-                );
+                assert!(server.contains("https://127."), "{}: {server}", file.path().display());
             }
         }
     });
@@ -135,8 +115,5 @@ fn addresses_are_read_as_the_kernel_writes_them() {
     assert_eq!(remote(line), Some((IpAddr::from([192, 0, 2, 10]), 4242)));
     let mapped = "0: 00000000000000000000000000000000:1 0000000000000000FFFF00000100007F:0016 01 0:0 00:0 0 0 0 7 1";
     assert_eq!(remote(mapped), Some((IpAddr::from([127, 0, 0, 1]), 7)));
-    assert_eq!(
-        remote("0: 0100007F:1F90 00000000:0000 0A 0:0 00:0 0 0 0 4242 1"),
-        None
-    );
+    assert_eq!(remote("0: 0100007F:1F90 00000000:0000 0A 0:0 00:0 0 0 0 4242 1"), None);
 }

@@ -9,10 +9,7 @@ use lab::process::{Record, records};
 
 fn command(state: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
-    command
-        .args(words)
-        .env("XDG_STATE_HOME", state)
-        .stdin(Stdio::null());
+    command.args(words).env("XDG_STATE_HOME", state).stdin(Stdio::null());
     command
 }
 
@@ -22,10 +19,8 @@ fn run(state: &Path, words: &[&str]) -> Output {
 
 /// Waits until the lab has started its API server, then kills whoever is bringing it up.
 fn killed_half_way(state: &Path, name: &str) -> Vec<Record> {
-    let mut maker: Child = command(state, &["up", "--name", name])
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut maker: Child =
+        command(state, &["up", "--name", name]).stderr(Stdio::null()).spawn().unwrap();
     let dir = state.join("rotation-lab").join(name);
     let limit = Instant::now() + Duration::from_mins(20);
     loop {
@@ -35,10 +30,7 @@ fn killed_half_way(state: &Path, name: &str) -> Vec<Record> {
             maker.wait().unwrap();
             return found;
         }
-        assert!(
-            maker.try_wait().unwrap().is_none(),
-            "`lab up` ended by itself"
-        );
+        assert!(maker.try_wait().unwrap().is_none(), "`lab up` ended by itself");
         assert!(Instant::now() < limit, "the API server was never started");
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -48,10 +40,7 @@ fn killed_half_way(state: &Path, name: &str) -> Vec<Record> {
 fn what_a_killed_maker_left_is_swept_at_the_next_start() {
     let state = tempfile::tempdir().unwrap();
     let left = killed_half_way(state.path(), "killed");
-    assert!(
-        left.iter().all(|record| record.identity.alive()),
-        "nothing was left to sweep"
-    );
+    assert!(left.iter().all(|record| record.identity.alive()), "nothing was left to sweep");
     let status = run(state.path(), &["status"]);
     assert!(String::from_utf8_lossy(&status.stdout).contains("owner gone"));
 
@@ -59,50 +48,24 @@ fn what_a_killed_maker_left_is_swept_at_the_next_start() {
     let said = String::from_utf8_lossy(&up.stderr).into_owned();
     assert!(up.status.success(), "{said}");
     assert!(said.contains("is gone: stopping what it left"), "{said}");
-    assert!(
-        left.iter().all(|record| !record.identity.alive()),
-        "still there"
-    );
+    assert!(left.iter().all(|record| !record.identity.alive()), "still there");
     assert!(!state.path().join("rotation-lab/killed").exists());
     // stdout is the kubeconfig's path and nothing else.
     let path = String::from_utf8(up.stdout).unwrap();
-    assert_eq!(
-        Path::new(path.trim_end()),
-        state.path().join("rotation-lab/next/admin.conf")
-    );
+    assert_eq!(Path::new(path.trim_end()), state.path().join("rotation-lab/next/admin.conf"));
 
     // One that was brought up as a lab of its own outlives its maker.
     let exec = run(
         state.path(),
-        &[
-            "exec",
-            "--name",
-            "next",
-            "--",
-            "kubectl",
-            "get",
-            "nodes",
-            "--output=name",
-        ],
+        &["exec", "--name", "next", "--", "kubectl", "get", "nodes", "--output=name"],
     );
     assert_eq!(String::from_utf8_lossy(&exec.stdout), "node/node-0\n");
-    let code = run(
-        state.path(),
-        &["exec", "--name", "next", "--", "sh", "-c", "exit 7"],
-    );
+    let code = run(state.path(), &["exec", "--name", "next", "--", "sh", "-c", "exit 7"]);
     assert_eq!(code.status.code(), Some(7));
     let logs = run(state.path(), &["logs", "--name", "next", "etcd"]);
     assert!(!logs.stdout.is_empty());
-    assert!(
-        run(state.path(), &["down", "--name", "next"])
-            .status
-            .success()
-    );
-    assert!(
-        records(&state.path().join("rotation-lab/next"))
-            .unwrap()
-            .is_empty()
-    );
+    assert!(run(state.path(), &["down", "--name", "next"]).status.success());
+    assert!(records(&state.path().join("rotation-lab/next")).unwrap().is_empty());
 }
 
 #[test]
@@ -110,10 +73,7 @@ fn wrong_input_is_named_with_the_next_command() {
     let state = tempfile::tempdir().unwrap();
     let said = |words: &[&str]| {
         let output = run(state.path(), words);
-        assert!(
-            !output.status.success() && output.stdout.is_empty(),
-            "{words:?}"
-        );
+        assert!(!output.status.success() && output.stdout.is_empty(), "{words:?}");
         String::from_utf8(output.stderr).unwrap()
     };
     assert_eq!(

@@ -1,2 +1,0 @@
-//! `kubectl recycle`.
-fn main() {}

@@ -1,0 +1,571 @@
+//! Interprets plans of recycling: steps become requests, probes are answered from pods that a feed keeps current.
+
+use super::engine::{Effect, Expectation, Interpreter, Verified};
+use super::outcome::Proof;
+use crate::facts::identity::{ObjectRef, Uid};
+use crate::facts::pod::{Interner, Pod};
+use crate::facts::words;
+use crate::facts::workload::{Workload, WorkloadKind};
+use crate::plan::document::{Action, Plan, Probe, Replacement, Step};
+use crate::plan::recycle::replacement::{Departed, Roster, Sight, Verdict, judge, others_ready};
+use crate::plan::recycle::rollout::{Progress, progress};
+use crate::world::clock::Clock;
+use crate::world::cluster::{
+    Answer, Cluster, ClusterError, FeedEvent, PodFeed, PodQuery, Request, Scope,
+};
+use crate::world::interrupt::Interrupt;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+/// Controllers are listed again at most this often, and at least this often while something is waited for.
+const WORKLOADS_EVERY: Duration = Duration::from_secs(1);
+/// Nodes change rarely, and a list of them is large.
+const NODES_EVERY: Duration = Duration::from_secs(15);
+/// A controller that has not created a pod after so long is asked why.
+const ASK_WHY_AFTER: SignedDuration = SignedDuration::from_secs(10);
+/// A reason that lasts so long is believed: a quota may be exceeded only while the old pod ends.
+const BELIEVE_AFTER: SignedDuration = SignedDuration::from_secs(20);
+
+/// What the interpreter tells beside the steps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remark {
+    /// The server cannot be followed at present.
+    Lost(String),
+    /// It can be followed again.
+    Back,
+}
+
+/// Pods that are created again, by the digest under which a plan names them.
+pub type Manifests = HashMap<String, serde_json::Value>;
+
+/// Recycles pods of one cluster.
+pub struct Recycler<'a> {
+    cluster: &'a Cluster,
+    clock: &'a dyn Clock,
+    interrupt: &'a Interrupt,
+    scope: Scope,
+    kinds: BTreeSet<WorkloadKind>,
+    watches_nodes: bool,
+    manifests: Manifests,
+    feed: PodFeed,
+    sight: Sight,
+    roster: Roster,
+    departed: HashMap<Uid, Departed>,
+    /// Pods that were made to go, whether or not the feed has told so.
+    taken: HashSet<Uid>,
+    /// New pods by the one that they stand for.
+    claims: HashMap<Uid, (Uid, Box<str>)>,
+    /// Generations of workloads whose template this run touched.
+    touched: HashMap<Uid, i64>,
+    endpoints: HashMap<(String, String), (Duration, usize)>,
+    causes: HashMap<Uid, (Duration, Option<String>)>,
+    workloads_at: Duration,
+    nodes_at: Duration,
+    stirred: bool,
+    remark: &'a mut dyn FnMut(Remark),
+}
+
+impl<'a> Recycler<'a> {
+    /// Looks at everything that the plan speaks of, and begins to follow it.
+    pub fn start(
+        cluster: &'a Cluster,
+        clock: &'a dyn Clock,
+        interrupt: &'a Interrupt,
+        plan: &Plan,
+        manifests: Manifests,
+        remark: &'a mut dyn FnMut(Remark),
+    ) -> Result<Self, ClusterError> {
+        let namespaces: BTreeSet<String> =
+            plan.steps().map(|s| s.target.namespace.clone()).collect();
+        let scope = Scope::These(namespaces.into_iter().collect());
+        let query = PodQuery { namespaces: scope.clone(), labels: None, fields: None };
+        let mut interner = Interner::default();
+        let mut pods = HashMap::new();
+        let version = cluster.pods(&query, &mut interner, &mut |pod: Pod| {
+            pods.insert(pod.uid.clone(), pod);
+        })?;
+        let feed = cluster.pod_feed(&query, &version, interrupt);
+        let known = pods.keys().cloned().collect();
+        let mut recycler = Self {
+            cluster,
+            clock,
+            interrupt,
+            scope,
+            kinds: kinds(plan),
+            watches_nodes: plan.steps().flat_map(|s| &s.verify).any(is_by_node),
+            manifests,
+            feed,
+            sight: Sight { pods, ..Sight::default() },
+            roster: Roster { known, claimed: HashSet::new() },
+            departed: HashMap::new(),
+            taken: HashSet::new(),
+            claims: HashMap::new(),
+            touched: HashMap::new(),
+            endpoints: HashMap::new(),
+            causes: HashMap::new(),
+            workloads_at: Duration::ZERO,
+            nodes_at: Duration::ZERO,
+            stirred: false,
+            remark,
+        };
+        recycler.read_workloads()?;
+        if recycler.watches_nodes {
+            recycler.read_nodes()?;
+        }
+        recycler.sight.now = recycler.now();
+        Ok(recycler)
+    }
+
+    fn read_workloads(&mut self) -> Result<(), ClusterError> {
+        let mut workloads = HashMap::new();
+        for kind in &self.kinds {
+            for workload in self.cluster.workloads(*kind, &self.scope)? {
+                workloads.insert(workload.uid.clone(), workload);
+            }
+        }
+        self.sight.workloads = workloads;
+        self.workloads_at = self.clock.uptime();
+        Ok(())
+    }
+
+    fn read_nodes(&mut self) -> Result<(), ClusterError> {
+        let nodes = self.cluster.nodes()?;
+        self.sight.nodes = nodes.into_iter().map(|n| (n.name.clone(), n)).collect();
+        self.nodes_at = self.clock.uptime();
+        Ok(())
+    }
+
+    fn hear(&mut self, event: FeedEvent) {
+        match event {
+            FeedEvent::Now(pod) => {
+                self.sight.pods.insert(pod.uid.clone(), pod);
+            }
+            FeedEvent::Gone { uid, .. } => self.gone(&uid),
+            FeedEvent::Listed { namespace, present } => {
+                let missing: Vec<Uid> = self
+                    .sight
+                    .pods
+                    .values()
+                    .filter(|p| namespace.as_ref().is_none_or(|n| *n == p.namespace))
+                    .filter(|p| !present.contains(&p.uid))
+                    .map(|p| p.uid.clone())
+                    .collect();
+                for uid in &missing {
+                    self.gone(uid);
+                }
+            }
+            FeedEvent::Lost { message } => (self.remark)(Remark::Lost(message)),
+            FeedEvent::Back => (self.remark)(Remark::Back),
+        }
+        self.stirred = true;
+    }
+
+    fn gone(&mut self, uid: &Uid) {
+        self.sight.pods.remove(uid);
+        let now = self.now();
+        if let Some(departed) = self.departed.get_mut(uid) {
+            departed.gone_since.get_or_insert(now);
+        }
+    }
+
+    fn departed(&mut self, target: &ObjectRef) -> Departed {
+        let gone = (!self.sight.pods.contains_key(&target.uid)).then(|| self.now());
+        self.departed
+            .entry(target.uid.clone())
+            .or_insert_with(|| Departed {
+                uid: target.uid.clone(),
+                name: target.name.as_str().into(),
+                namespace: target.namespace.as_str().into(),
+                gone_since: gone,
+            })
+            .clone()
+    }
+
+    fn replaced(&mut self, step: &Step, replacement: &Replacement, min_ready: u32) -> Verified {
+        let uid = &step.target.uid;
+        if let Some((new, name)) = self.claims.get(uid)
+            && self.sight.pods.get(new).is_some_and(Pod::is_ready)
+        {
+            return Verified::Holds(proof(new, name));
+        }
+        let departed = self.departed(&step.target);
+        match judge(&departed, replacement, min_ready, &self.sight, &self.roster) {
+            Verdict::Ready { uid: new, name } => {
+                self.roster.claimed.insert(new.clone());
+                let proof = proof(&new, &name);
+                self.claims.insert(uid.clone(), (new, name));
+                Verified::Holds(proof)
+            }
+            Verdict::NotWanted(why) => {
+                Verified::Holds(Proof { note: Some(why), ..Proof::default() })
+            }
+            Verdict::Hopeless(trouble) => {
+                let place = if trouble.container.is_empty() {
+                    String::new()
+                } else {
+                    format!(" in container `{}`", trouble.container)
+                };
+                let message = format!(
+                    "its replacement reports {}{place}: {}",
+                    trouble.reason, trouble.message
+                );
+                Verified::Never {
+                    reason: trouble.reason.to_string(),
+                    message: message.trim_end_matches(": ").to_owned(),
+                }
+            }
+            Verdict::Waiting(what) => self.why_none(&departed, replacement, what),
+        }
+    }
+
+    /// A controller that creates no pod writes down why.
+    fn why_none(
+        &mut self,
+        departed: &Departed,
+        replacement: &Replacement,
+        what: String,
+    ) -> Verified {
+        let Some(gone_for) = departed.gone_since.map(|since| self.sight.now.duration_since(since))
+        else {
+            return Verified::Waiting(what);
+        };
+        if gone_for < ASK_WHY_AFTER || !what.ends_with("to create its replacement") {
+            return Verified::Waiting(what);
+        }
+        match self.cause(replacement, departed) {
+            Some(message) if gone_for >= BELIEVE_AFTER => {
+                Verified::Never { reason: "FailedCreate".to_owned(), message }
+            }
+            Some(message) => Verified::Waiting(format!("{what}; {message}")),
+            None => Verified::Waiting(what),
+        }
+    }
+
+    /// The newest `FailedCreate` since the pod went, of the controller that creates pods itself.
+    fn cause(&mut self, replacement: &Replacement, departed: &Departed) -> Option<String> {
+        let owner = replacement.owner();
+        let now = self.clock.uptime();
+        if let Some((at, cause)) = self.causes.get(&owner.uid)
+            && now.saturating_sub(*at) < Duration::from_secs(5)
+        {
+            return cause.clone();
+        }
+        let below = |w: &&Workload| {
+            w.uid == owner.uid || w.owner.as_ref().is_some_and(|o| o.uid == owner.uid)
+        };
+        let makers: Vec<ObjectRef> =
+            self.sight.workloads.values().filter(below).map(Workload::reference).collect();
+        let since = departed.gone_since.unwrap_or(Timestamp::UNIX_EPOCH);
+        let cause = makers
+            .iter()
+            // What cannot be asked is not known; the wait goes on to its limit.
+            .filter_map(|maker| self.cluster.events_for(maker).ok())
+            .flatten()
+            .find(|w| w.reason == "FailedCreate" && w.last.is_none_or(|last| last >= since))
+            .map(|w| w.message);
+        self.causes.insert(owner.uid.clone(), (now, cause.clone()));
+        cause
+    }
+
+    fn endpoints_ready(&mut self, namespace: &str, service: &str, at_least: u32) -> Verified {
+        let key = (namespace.to_owned(), service.to_owned());
+        let now = self.clock.uptime();
+        let fresh = self
+            .endpoints
+            .get(&key)
+            .filter(|(at, _)| now.saturating_sub(*at) < Duration::from_millis(200));
+        let ready = match fresh {
+            Some((_, ready)) => *ready,
+            None => match self.cluster.ready_endpoints(namespace, service) {
+                Ok(ready) => {
+                    let ready = ready.unwrap_or(0);
+                    self.endpoints.insert(key, (now, ready));
+                    ready
+                }
+                Err(error) => {
+                    return Verified::Waiting(format!("for the endpoints of `{service}`: {error}"));
+                }
+            },
+        };
+        if ready >= at_least as usize {
+            Verified::Holds(Proof::default())
+        } else {
+            Verified::Waiting(format!(
+                "for `{service}` to have {} ready, of {ready}",
+                words::count(at_least as usize, "endpoint")
+            ))
+        }
+    }
+
+    fn rolled_out(&self, target: &ObjectRef) -> Verified {
+        let Some(since) = self.touched.get(&target.uid) else {
+            return Verified::Waiting("for its template to be touched".to_owned());
+        };
+        let Some(workload) = self.sight.workloads.get(&target.uid) else {
+            let message = format!("{} `{}` was deleted", target.kind, target.name);
+            return Verified::Never { reason: "Deleted".to_owned(), message };
+        };
+        match progress(workload, *since) {
+            Progress::Done => Verified::Holds(Proof::default()),
+            Progress::Waiting(what) => Verified::Waiting(what),
+            Progress::Failed(message) => {
+                Verified::Never { reason: "ProgressDeadlineExceeded".to_owned(), message }
+            }
+        }
+    }
+
+    fn request(&self, step: &Step) -> Result<Option<Request>, String> {
+        let ObjectRef { kind, namespace, name, uid } = step.target.clone();
+        Ok(Some(match &step.action {
+            Action::EvictPod { grace_seconds } => Request::Evict {
+                namespace,
+                name,
+                uid,
+                grace_seconds: *grace_seconds,
+                dry_run: false,
+            },
+            Action::DeletePod { grace_seconds } => Request::Delete {
+                namespace,
+                name,
+                uid,
+                resource_version: None,
+                grace_seconds: *grace_seconds,
+                dry_run: false,
+            },
+            Action::AwaitPod => return Ok(None),
+            Action::CreatePod { manifest_file, manifest_sha256 } => {
+                let manifest = self.manifests.get(manifest_sha256).cloned();
+                let manifest =
+                    manifest.ok_or_else(|| format!("manifest {manifest_file} is not at hand"))?;
+                Request::Create { namespace, manifest, dry_run: false }
+            }
+            Action::RestartRollout { resource_version } => Request::RestartRollout {
+                kind: WorkloadKind::parse(&kind)
+                    .ok_or_else(|| format!("a {kind} has no roll-out"))?,
+                namespace,
+                name,
+                uid,
+                resource_version: resource_version.clone(),
+                at: self.now(),
+                dry_run: false,
+            },
+        }))
+    }
+}
+
+impl Interpreter for Recycler<'_> {
+    fn expect(&mut self, step: &Step) -> Expectation {
+        let target = &step.target;
+        for probe in &step.expect {
+            match probe {
+                Probe::OthersReady { namespace, selector, at_least } => {
+                    // An unready pod serves nobody: nothing is lost with it.
+                    if !self.sight.pods.get(&target.uid).is_some_and(Pod::is_ready) {
+                        continue;
+                    }
+                    let mut except = self.taken.clone();
+                    except.insert(target.uid.clone());
+                    let ready = others_ready(namespace, selector, &except, &self.sight);
+                    if ready < *at_least as usize {
+                        return Expectation::Wait(format!(
+                            "for {} beside it to be Ready",
+                            words::count(*at_least as usize, "other pod")
+                        ));
+                    }
+                }
+                Probe::Gone => {
+                    if self.sight.pods.contains_key(&target.uid) {
+                        return Expectation::Wait("for the old one to be gone".to_owned());
+                    }
+                }
+                Probe::Replaced { .. }
+                | Probe::Recreated
+                | Probe::RolledOut
+                | Probe::EndpointsReady { .. } => {
+                    return Expectation::Moved(
+                        "the plan expects something that cannot hold before its step".to_owned(),
+                    );
+                }
+            }
+        }
+        self.taken.insert(target.uid.clone());
+        Expectation::Holds
+    }
+
+    fn act(&mut self, steps: &[&Step]) -> Vec<Effect> {
+        let mut effects: Vec<Option<Effect>> = steps.iter().map(|_| None).collect();
+        let mut requests = Vec::new();
+        let mut places = Vec::new();
+        for (place, step) in steps.iter().enumerate() {
+            self.departed(&step.target);
+            match self.request(step) {
+                Ok(Some(request)) => {
+                    requests.push(request);
+                    places.push(place);
+                }
+                Ok(None) => effects[place] = Some(Effect::Made),
+                Err(message) => {
+                    effects[place] =
+                        Some(Effect::Refused { reason: "Invalid".to_owned(), message });
+                }
+            }
+        }
+        self.cluster.act(&requests, &mut |index, answer| {
+            effects[places[index]] = Some(effect(answer));
+        });
+        for (step, effect) in steps.iter().zip(&effects) {
+            match (effect, &step.action) {
+                (Some(Effect::Made), Action::RestartRollout { .. }) => {
+                    let seen =
+                        self.sight.workloads.get(&step.target.uid).map_or(0, |w| w.generation);
+                    self.touched.insert(step.target.uid.clone(), seen + 1);
+                }
+                (Some(Effect::Made), _) => {}
+                // It stays: it counts among the Ready ones again.
+                _ => {
+                    self.taken.remove(&step.target.uid);
+                }
+            }
+        }
+        let unanswered = || Effect::Unclear("for an answer that did not come".to_owned());
+        effects.into_iter().map(|e| e.unwrap_or_else(unanswered)).collect()
+    }
+
+    fn verify(&mut self, step: &Step) -> Verified {
+        let mut sum = Proof::default();
+        for probe in &step.verify {
+            let verified = match probe {
+                Probe::Replaced { replacement, min_ready_seconds } => {
+                    self.replaced(step, replacement, *min_ready_seconds)
+                }
+                Probe::Gone => match self.sight.pods.get(&step.target.uid) {
+                    None => Verified::Holds(Proof::default()),
+                    Some(_) => Verified::Waiting("for it to end".to_owned()),
+                },
+                Probe::Recreated => recreated(step, &self.sight),
+                Probe::RolledOut => self.rolled_out(&step.target),
+                Probe::EndpointsReady { namespace, service, at_least } => {
+                    self.endpoints_ready(namespace, service, *at_least)
+                }
+                Probe::OthersReady { .. } => Verified::Never {
+                    reason: "Invalid".to_owned(),
+                    message: "the plan asks afterwards what only makes sense before".to_owned(),
+                },
+            };
+            match verified {
+                Verified::Holds(proof) => sum = merge(sum, proof),
+                Verified::Waiting(_) | Verified::Never { .. } => return verified,
+            }
+        }
+        Verified::Holds(sum)
+    }
+
+    fn wait(&mut self, limit: Duration) {
+        for event in self.feed.wait(limit) {
+            self.hear(event);
+        }
+        let now = self.clock.uptime();
+        let since = now.saturating_sub(self.workloads_at);
+        // A failed read leaves what was seen before; the feed says that the server is away.
+        if since >= WORKLOADS_EVERY
+            && (self.stirred || since >= 2 * WORKLOADS_EVERY)
+            && self.read_workloads().is_ok()
+        {
+            self.stirred = false;
+        }
+        if self.watches_nodes && now.saturating_sub(self.nodes_at) >= NODES_EVERY {
+            let _ = self.read_nodes();
+        }
+        self.sight.now = self.now();
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.clock.uptime()
+    }
+
+    /// The API server's time: what it stamps is compared with it.
+    fn now(&self) -> Timestamp {
+        let ahead = self.cluster.server_time().map_or(SignedDuration::ZERO, |t| t.ahead);
+        let local = self.clock.now();
+        local.checked_add(ahead).unwrap_or(local)
+    }
+
+    fn interrupted(&self) -> bool {
+        self.interrupt.is_asked()
+    }
+}
+
+/// Kinds of controllers that have to be seen for this plan.
+fn kinds(plan: &Plan) -> BTreeSet<WorkloadKind> {
+    let mut kinds = BTreeSet::new();
+    for step in plan.steps() {
+        kinds.extend(WorkloadKind::ALL.into_iter().find(|k| k.as_str() == step.target.kind));
+        for probe in &step.verify {
+            if let Probe::Replaced { replacement, .. } = probe {
+                kinds.extend(WorkloadKind::of(replacement.owner()));
+            }
+        }
+    }
+    // A Deployment's pods name their ReplicaSet.
+    if kinds.contains(&WorkloadKind::Deployment) {
+        kinds.insert(WorkloadKind::ReplicaSet);
+    }
+    kinds
+}
+
+fn is_by_node(probe: &Probe) -> bool {
+    matches!(probe, Probe::Replaced { replacement: Replacement::Node { .. }, .. })
+}
+
+fn proof(uid: &Uid, name: &str) -> Proof {
+    Proof { replacement: Some(name.to_owned()), replacement_uid: Some(uid.to_string()), note: None }
+}
+
+fn merge(one: Proof, two: Proof) -> Proof {
+    Proof {
+        replacement: one.replacement.or(two.replacement),
+        replacement_uid: one.replacement_uid.or(two.replacement_uid),
+        note: one.note.or(two.note),
+    }
+}
+
+fn recreated(step: &Step, sight: &Sight) -> Verified {
+    let target = &step.target;
+    let same = |p: &&Pod| {
+        *p.namespace == *target.namespace && *p.name == *target.name && p.uid != target.uid
+    };
+    match sight.pods.values().find(same) {
+        Some(pod) if pod.is_ready() => Verified::Holds(proof(&pod.uid, &pod.name)),
+        Some(pod) => match &pod.trouble {
+            Some(trouble) => {
+                Verified::Waiting(format!("for it to be Ready; it reports {}", trouble.reason))
+            }
+            None => Verified::Waiting("for it to be Ready".to_owned()),
+        },
+        None => Verified::Waiting("for it to be created".to_owned()),
+    }
+}
+
+fn effect(answer: Answer) -> Effect {
+    let refused =
+        |reason: &str, message: String| Effect::Refused { reason: reason.to_owned(), message };
+    match answer {
+        // Gone or replaced: somebody else was faster, and its UID protects what is there now.
+        Answer::Accepted | Answer::Gone | Answer::Replaced | Answer::NamespaceTerminating => {
+            Effect::Made
+        }
+        Answer::Budget { message, retry_after } => Effect::Blocked { by: message, retry_after },
+        Answer::Overloaded { retry_after } => {
+            Effect::Blocked { by: "the API server has too much to do".to_owned(), retry_after }
+        }
+        Answer::TwoBudgets { message } => refused("TwoBudgets", message),
+        Answer::Forbidden { message } => refused("Forbidden", message),
+        Answer::Unauthorized { message } => refused("Unauthorized", message),
+        Answer::Conflict { message } => refused("Conflict", message),
+        Answer::Invalid { message } => refused("Invalid", message),
+        Answer::Unknown { message } => {
+            Effect::Unclear(format!("to see whether it was done: {message}"))
+        }
+    }
+}

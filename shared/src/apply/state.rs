@@ -1,0 +1,132 @@
+//! What a tool keeps between runs: one directory for each cluster, with a lock and the journals.
+
+use super::journal::{Chain, Entry, Journal, read};
+use super::memory::{Memory, PastRun};
+use crate::facts::identity::ClusterIdentity;
+use crate::world::files::{self, Appender, FileError, Lock};
+use jiff::Timestamp;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Journals that are read: older ones say nothing that a newer one does not say better.
+const READ: usize = 20;
+
+/// The directory of one cluster.
+#[derive(Clone, Debug)]
+pub struct StateDir(PathBuf);
+
+impl StateDir {
+    /// `BASE/TOOL/CLUSTER-UID`; nothing is made yet.
+    pub fn of(base: &Path, tool: &str, cluster: &ClusterIdentity) -> Self {
+        // A UID comes from the server: only what a UID is made of may become part of a path.
+        let safe = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+        let uid: String = cluster.uid.as_str().chars().map(safe).collect();
+        Self(base.join("rotation").join(tool).join(uid))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// What earlier runs knew, and what of it cannot be believed. Changes nothing.
+    pub fn remember(&self, cluster: &ClusterIdentity) -> (Memory, Vec<String>) {
+        let mut runs = Vec::new();
+        let mut doubts = Vec::new();
+        let paths = files::names_ending(&self.0, ".jsonl").unwrap_or_else(|error| {
+            doubts.push(error.to_string());
+            Vec::new()
+        });
+        for path in paths.iter().rev().take(READ) {
+            match files::read_text(path) {
+                Ok(text) => {
+                    let history = read(&text);
+                    if let Some(damage) = &history.damage {
+                        doubts.push(format!(
+                            "journal `{}` is damaged: {damage}; what follows is not used",
+                            path.display()
+                        ));
+                    }
+                    runs.extend(PastRun::of(&history));
+                }
+                Err(error) => doubts.push(error.to_string()),
+            }
+        }
+        (Memory::new(runs, cluster), doubts)
+    }
+
+    /// Takes the lock; a second run on this machine is refused.
+    pub fn lock(&self, tool: &str, now: Timestamp) -> Result<Lock, FileError> {
+        files::private_dir(&self.0)?;
+        let holder = format!("{tool}, process {}, since {now}", std::process::id());
+        Lock::take(&self.0.join("lock"), &holder)
+    }
+
+    /// Begins a journal.
+    pub fn journal(&self, now: Timestamp) -> Result<FileJournal, FileError> {
+        // Sorted by time; the process tells two runs of one second apart.
+        let name = format!("{}-{}.jsonl", now.strftime("%Y%m%dT%H%M%SZ"), std::process::id());
+        let appender = Appender::create(&self.0.join(name))?;
+        Ok(FileJournal { appender, chain: Chain::default() })
+    }
+}
+
+/// A journal in a file.
+#[derive(Debug)]
+pub struct FileJournal {
+    appender: Appender,
+    chain: Chain,
+}
+
+impl FileJournal {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.appender.path()
+    }
+}
+
+impl Journal for FileJournal {
+    fn append(&mut self, entries: &[Entry]) -> io::Result<()> {
+        let lines = self.chain.lines(entries)?;
+        self.appender.append(&lines)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::document::{Plan, SCHEMA_VERSION};
+
+    fn plan(cluster: &ClusterIdentity) -> Plan {
+        Plan {
+            schema_version: SCHEMA_VERSION.into(),
+            tool: "t".into(),
+            tool_version: "0".into(),
+            created_at: Timestamp::UNIX_EPOCH,
+            cluster: cluster.clone(),
+            phases: vec![],
+            skipped: vec![],
+            notes: vec![],
+        }
+    }
+
+    #[test]
+    fn a_run_is_remembered_and_a_damaged_journal_is_named() {
+        let base = tempfile::tempdir().expect("a directory");
+        let cluster = ClusterIdentity { uid: "a/../b".into(), server: "s".into() };
+        let state = StateDir::of(base.path(), "recycle", &cluster);
+        assert!(state.path().ends_with("rotation/recycle/a____b"));
+        assert!(state.remember(&cluster).1.is_empty(), "no directory is no doubt");
+
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().expect("time");
+        let _lock = state.lock("t", now).expect("free");
+        assert!(matches!(state.lock("t", now), Err(FileError::Held { .. })));
+        let mut journal = state.journal(now).expect("new");
+        journal.append(&[Entry::run(now, &plan(&cluster), vec![], vec![])]).expect("written");
+        let (memory, doubts) = state.remember(&cluster);
+        assert!(memory.cut_off(now).is_some() && doubts.is_empty());
+
+        journal.appender.append("{}\n").expect("written");
+        assert!(state.remember(&cluster).1[0].contains("line 2"));
+    }
+}

@@ -1,0 +1,20 @@
+//! Plain data and pure readers: what was seen, without judgement and without any effect.
+//!
+//! Nothing here reads a clock, a file or a socket. Everything that a decision needs is a value of this module, so
+//! that decisions can be tested with tables of such values.
+
+pub mod budget;
+pub mod credential;
+pub mod duration;
+pub mod exit;
+pub mod identity;
+pub mod node;
+pub mod pace;
+pub mod pod;
+pub mod selector;
+pub mod service;
+pub mod trace;
+pub mod version;
+pub mod wire;
+pub mod words;
+pub mod workload;

@@ -1,0 +1,92 @@
+//! A Service as far as it matters here: what it selects, and how many of its endpoints are ready.
+
+use super::selector::Selector;
+use super::wire::{Meta, null_as_default};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// A Service.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Namespace.
+    pub namespace: Box<str>,
+    /// Name.
+    pub name: Box<str>,
+    /// What it selects; `None` for a Service whose endpoints somebody else writes.
+    pub selector: Option<Selector>,
+    /// Address, empty or `None` for a headless one.
+    pub cluster_ip: Box<str>,
+}
+
+impl Service {
+    /// What is read of a Service.
+    pub fn read(wire: ServiceWire) -> Self {
+        let ServiceWire { metadata, spec } = wire;
+        Self {
+            namespace: metadata.namespace.into(),
+            name: metadata.name.into(),
+            selector: (!spec.selector.is_empty()).then(|| Selector::from_pairs(spec.selector)),
+            cluster_ip: spec.cluster_ip.into(),
+        }
+    }
+}
+
+/// A Service of the API.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ServiceWire {
+    metadata: Meta,
+    spec: ServiceSpec,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ServiceSpec {
+    #[serde(deserialize_with = "null_as_default")]
+    selector: BTreeMap<String, String>,
+    #[serde(rename = "clusterIP")]
+    cluster_ip: String,
+}
+
+/// Endpoints of the API: served by every version, unlike EndpointSlices.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct EndpointsWire {
+    #[serde(deserialize_with = "null_as_default")]
+    subsets: Vec<Subset>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Subset {
+    #[serde(deserialize_with = "null_as_default")]
+    addresses: Vec<serde::de::IgnoredAny>,
+}
+
+impl EndpointsWire {
+    /// Addresses that are ready.
+    pub fn ready(&self) -> usize {
+        self.subsets.iter().map(|s| s.addresses.len()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads() {
+        let service = Service::read(
+            serde_json::from_str(
+                r#"{"metadata":{"name":"kube-dns"},"spec":{"clusterIP":"10.0.0.10","selector":{"k8s-app":"kube-dns"}}}"#,
+            )
+            .expect("json"),
+        );
+        assert_eq!(service.selector.expect("selector").to_string(), "k8s-app=kube-dns");
+        let endpoints: EndpointsWire = serde_json::from_str(
+            r#"{"subsets":[{"addresses":[{"ip":"1"},{"ip":"2"}],"notReadyAddresses":[{"ip":"3"}]},{"addresses":null}]}"#,
+        )
+        .expect("json");
+        assert_eq!(endpoints.ready(), 2);
+    }
+}

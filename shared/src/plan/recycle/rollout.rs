@@ -1,0 +1,121 @@
+//! `--strategy rollout`: the workload's own controller replaces the pods, after its template was touched.
+
+use super::options::Options;
+use super::scene::{Maker, Scene, Selection};
+use crate::facts::identity::Uid;
+use crate::facts::workload::{UpdateStrategy, Workload, WorkloadKind};
+use crate::plan::document::{Action, Phase, Plan, Probe, SkipReason, Skipped, Step, Wave};
+use std::collections::{BTreeMap, HashSet};
+
+/// Draws one step for each workload of a selected pod.
+pub(super) fn draw(plan: &mut Plan, scene: &Scene, options: &Options) {
+    let mut workloads: BTreeMap<_, (&Workload, &Selection)> = BTreeMap::new();
+    for pod in &scene.pods {
+        let Some(selection) = scene.selected.get(&pod.uid) else {
+            continue;
+        };
+        match scene.maker(pod) {
+            Maker::Known { top, .. } => {
+                let key = (selection.order, top.namespace.clone(), top.kind, top.name.clone());
+                workloads.entry(key).or_insert((top, selection));
+            }
+            Maker::Nobody | Maker::Gone(_) | Maker::Foreign(_) => plan.skipped.push(Skipped {
+                target: pod.reference(),
+                reason: SkipReason::NoRollout,
+                message: "no workload above it can be rolled out; `--strategy auto` recycles the pod itself".to_owned(),
+                refused: true,
+            }),
+        }
+    }
+    let mut seen: HashSet<Uid> = HashSet::new();
+    for ((order, ..), (workload, selection)) in workloads {
+        if !seen.insert(workload.uid.clone()) {
+            continue;
+        }
+        if let Some(why) = why_not(workload) {
+            plan.skipped.push(Skipped {
+                target: workload.reference(),
+                reason: SkipReason::NoRollout,
+                message: format!("{why}; `--strategy auto` recycles its pods one by one"),
+                refused: true,
+            });
+            continue;
+        }
+        if plan.phases.last().is_none_or(|p| p.name != order.name()) {
+            plan.phases.push(Phase { name: order.name().to_owned(), waves: Vec::new() });
+        }
+        let number = plan.phases.len();
+        let phase = &mut plan.phases[number - 1];
+        let id = format!("{number}.{}.1", phase.waves.len() + 1);
+        phase.waves.push(Wave {
+            name: format!("{}/{} ({})", workload.namespace, workload.name, workload.kind.as_str()),
+            max_unavailable: 1,
+            max_failures: options.max_failures.max(1),
+            steps: vec![Step {
+                id,
+                target: workload.reference(),
+                node: None,
+                reason: selection.reason.clone(),
+                expect: Vec::new(),
+                action: Action::RestartRollout {
+                    resource_version: workload.resource_version.to_string(),
+                },
+                verify: vec![Probe::RolledOut],
+                undo: format!("kubectl rollout undo {}", workload.reference().kubectl_name()),
+                replaces: selection.replaces.clone(),
+            }],
+        });
+    }
+}
+
+/// Why touching the template would do nothing.
+fn why_not(workload: &Workload) -> Option<String> {
+    let kind = workload.kind.as_str();
+    let name = &workload.name;
+    match (workload.kind, workload.strategy) {
+        (WorkloadKind::ReplicaSet | WorkloadKind::ReplicationController | WorkloadKind::Job, _) => {
+            Some(format!("a {kind} has no roll-out"))
+        }
+        (_, UpdateStrategy::OnDelete) => {
+            Some(format!("{kind} `{name}` is updated OnDelete: a roll-out would do nothing"))
+        }
+        _ if workload.paused => {
+            Some(format!("{kind} `{name}` is paused: a roll-out would do nothing"))
+        }
+        _ if workload.desired == 0 => Some(format!("{kind} `{name}` wants no pods")),
+        (_, UpdateStrategy::RollingUpdate | UpdateStrategy::Recreate | UpdateStrategy::None) => {
+            None
+        }
+    }
+}
+
+/// Whether a roll-out is over, as `kubectl rollout status` sees it.
+pub fn progress(workload: &Workload, since_generation: i64) -> Progress {
+    let Workload { desired, updated, available, observed_generation, generation, .. } = *workload;
+    if workload.progress_deadline_exceeded && observed_generation >= generation {
+        return Progress::Failed("its progress deadline has passed".to_owned());
+    }
+    if generation < since_generation || observed_generation < generation {
+        return Progress::Waiting("for the controller to see the change".to_owned());
+    }
+    if updated < desired {
+        return Progress::Waiting(format!("for new pods: {updated} of {desired}"));
+    }
+    if available < desired {
+        return Progress::Waiting(format!(
+            "for new pods to be available: {available} of {desired}"
+        ));
+    }
+    Progress::Done
+}
+
+/// How far a roll-out is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Not yet, and for what.
+    Waiting(String),
+    /// Over.
+    Done,
+    /// It cannot succeed.
+    Failed(String),
+}

@@ -1,0 +1,249 @@
+//! The door to the Kubernetes API.
+//!
+//! Plain blocking calls; everything asynchronous stays behind them, on one thread. Reads are tried again where that can
+//! help, changes never are. Lists come page by page, as lean facts.
+
+mod abilities;
+mod act;
+mod answer;
+mod ask;
+mod client;
+mod connection;
+mod fault;
+mod feed;
+mod kubeconfig;
+mod list;
+mod plugin;
+mod proxy;
+mod query;
+mod read;
+mod tls_fault;
+mod token_file;
+mod trust;
+mod watch;
+
+pub use abilities::{Abilities, Access, PolicyVersion};
+pub use act::Request;
+pub use answer::Answer;
+pub use ask::ServerTime;
+pub use connection::{Connection, InCluster, ProxyEnv, SecretText};
+pub use fault::ClusterError;
+pub use feed::{FeedEvent, PodFeed};
+pub use list::ListVersion;
+pub use query::{PodQuery, Scope};
+pub use read::Warning;
+pub use tls_fault::ConnectFault;
+
+use super::interrupt::Interrupt;
+use crate::facts::budget::Budget;
+use crate::facts::credential::{RootCa, TokenSecret};
+use crate::facts::identity::{ClusterIdentity, ObjectRef};
+use crate::facts::node::Node;
+use crate::facts::pod::{Interner, Pod};
+use crate::facts::service::Service;
+use crate::facts::version::ServerVersion;
+use crate::facts::workload::{Workload, WorkloadKind};
+use ask::Asker;
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+
+/// One cluster, through one API server.
+pub struct Cluster {
+    runner: Arc<Runner>,
+    asker: Arc<Asker>,
+    server: String,
+}
+
+impl Cluster {
+    /// Reads the kubeconfig, runs the credential plugin if there is one, and prepares the client. Asks the server nothing yet.
+    pub fn connect(connection: &Connection) -> Result<Self, ClusterError> {
+        let chosen = kubeconfig::choose(connection)?;
+        let runner = Arc::new(Runner::new()?);
+        let asker = runner.block_on(Asker::new(connection, chosen))?;
+        Ok(Self { server: asker.server(), runner, asker: Arc::new(asker) })
+    }
+
+    /// The server's address.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The context of the kubeconfig, if one was chosen.
+    pub fn context(&self) -> Option<&str> {
+        self.asker.context()
+    }
+
+    /// The namespace of `--namespace`, else of the context, else `default`.
+    pub fn default_namespace(&self) -> &str {
+        self.asker.namespace()
+    }
+
+    /// Which cluster this is: the UID of namespace `kube-system`.
+    pub fn identity(&self) -> Result<ClusterIdentity, ClusterError> {
+        self.runner.block_on(read::identity(&self.asker))
+    }
+
+    /// What the server says of its version; 0.0 where it says nothing that can be read.
+    pub fn version(&self) -> Result<ServerVersion, ClusterError> {
+        self.runner.block_on(read::version(&self.asker))
+    }
+
+    /// What the server offers.
+    pub fn abilities(&self) -> Result<Abilities, ClusterError> {
+        self.runner.block_on(abilities::abilities(&self.asker))
+    }
+
+    /// Those of the permissions that we lack, each once.
+    pub fn denied(&self, wanted: &[Access]) -> Result<Vec<Access>, ClusterError> {
+        self.runner.block_on(abilities::denied(&self.asker, wanted))
+    }
+
+    /// Lists pods, page by page, each once; equal parts of them are held once by `interner`.
+    pub fn pods(
+        &self,
+        query: &PodQuery<'_>,
+        interner: &mut Interner,
+        each: &mut dyn FnMut(Pod),
+    ) -> Result<ListVersion, ClusterError> {
+        self.runner.block_on(read::pods(&self.asker, query, interner, each))
+    }
+
+    /// One pod, if it is there.
+    pub fn pod(
+        &self,
+        namespace: &str,
+        name: &str,
+        interner: &mut Interner,
+    ) -> Result<Option<Pod>, ClusterError> {
+        self.runner.block_on(read::pod(&self.asker, namespace, name, interner))
+    }
+
+    /// A pod as the server writes it, if it is there.
+    pub fn pod_manifest(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<serde_json::Value>, ClusterError> {
+        self.runner.block_on(read::manifest(&self.asker, namespace, name))
+    }
+
+    /// Controllers of one kind.
+    pub fn workloads(
+        &self,
+        kind: WorkloadKind,
+        scope: &Scope,
+    ) -> Result<Vec<Workload>, ClusterError> {
+        self.runner.block_on(read::workloads(&self.asker, kind, scope))
+    }
+
+    /// Nodes.
+    pub fn nodes(&self) -> Result<Vec<Node>, ClusterError> {
+        self.runner.block_on(read::nodes(&self.asker))
+    }
+
+    /// Disruption budgets, of whichever version the server offers.
+    pub fn budgets(&self, scope: &Scope) -> Result<Vec<Budget>, ClusterError> {
+        self.runner.block_on(read::budgets(&self.asker, scope))
+    }
+
+    /// One Service, if it is there.
+    pub fn service(&self, namespace: &str, name: &str) -> Result<Option<Service>, ClusterError> {
+        self.runner.block_on(read::service(&self.asker, namespace, name))
+    }
+
+    /// Services.
+    pub fn services(&self, scope: &Scope) -> Result<Vec<Service>, ClusterError> {
+        self.runner.block_on(read::services(&self.asker, scope))
+    }
+
+    /// How many endpoints of a Service are ready; `None` where it has no Endpoints object.
+    pub fn ready_endpoints(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<usize>, ClusterError> {
+        self.runner.block_on(read::ready_endpoints(&self.asker, namespace, name))
+    }
+
+    /// Secrets that hold tokens of service accounts, by digest.
+    pub fn token_secrets(&self, scope: &Scope) -> Result<Vec<TokenSecret>, ClusterError> {
+        self.runner.block_on(read::token_secrets(&self.asker, scope))
+    }
+
+    /// Whether there is a Secret of that name, of any type.
+    pub fn secret_exists(&self, namespace: &str, name: &str) -> Result<bool, ClusterError> {
+        self.runner.block_on(read::secret_exists(&self.asker, namespace, name))
+    }
+
+    /// The root CA that each namespace publishes, by digest.
+    pub fn root_cas(&self, scope: &Scope) -> Result<Vec<RootCa>, ClusterError> {
+        self.runner.block_on(read::root_cas(&self.asker, scope))
+    }
+
+    /// Names of all namespaces.
+    pub fn namespaces(&self) -> Result<Vec<String>, ClusterError> {
+        self.runner.block_on(read::namespaces(&self.asker))
+    }
+
+    /// Warnings that Kubernetes wrote down about an object, the newest first.
+    pub fn events_for(&self, object: &ObjectRef) -> Result<Vec<Warning>, ClusterError> {
+        self.runner.block_on(read::warnings(&self.asker, object))
+    }
+
+    /// The server's clock as its last answer showed it; `None` before the first answer.
+    pub fn server_time(&self) -> Option<ServerTime> {
+        self.asker.time()
+    }
+
+    /// Sends changes, up to 16 at a time, each once; `each` gets the place of the request and the answer, as they come.
+    pub fn act(&self, requests: &[Request], each: &mut dyn FnMut(usize, Answer)) {
+        self.runner.block_on(act::all(&self.asker, requests, each));
+    }
+
+    /// Follows the pods of a query from a list on; begins with a list of its own where `from` is empty.
+    pub fn pod_feed(
+        &self,
+        query: &PodQuery<'_>,
+        from: &ListVersion,
+        interrupt: &Interrupt,
+    ) -> PodFeed {
+        PodFeed::start(Arc::clone(&self.runner), &self.asker, query, from, interrupt.clone())
+    }
+}
+
+/// The one thread on which everything asynchronous runs, while somebody waits for it.
+struct Runner(Option<Runtime>);
+
+impl Runner {
+    fn new() -> Result<Self, ClusterError> {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map(|runtime| Self(Some(runtime)))
+            .map_err(ClusterError::Client)
+    }
+
+    fn runtime(&self) -> &Runtime {
+        self.0.as_ref().expect("it is there until it is dropped")
+    }
+
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime().block_on(future)
+    }
+
+    fn spawn(
+        &self,
+        future: impl Future<Output = ()> + Send + 'static,
+    ) -> tokio::task::JoinHandle<()> {
+        self.runtime().spawn(future)
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        // A name that is still being looked up must not hold up the end of the program.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! What is read of a cluster, as facts.
+
+use super::abilities::PolicyVersion;
+use super::ask::Asker;
+use super::fault::ClusterError;
+use super::list::{ListVersion, Part, pages, whole};
+use super::query::{Listing, PodQuery, Scope, collection, encode};
+use crate::facts::budget::{Budget, BudgetWire};
+use crate::facts::credential::{ContentWire, RootCa, TokenSecret};
+use crate::facts::identity::{ClusterIdentity, ObjectRef, Uid};
+use crate::facts::node::{Node, NodeWire};
+use crate::facts::pod::{Interner, Pod};
+use crate::facts::service::{EndpointsWire, Service, ServiceWire};
+use crate::facts::version::{ServerVersion, VersionInfo};
+use crate::facts::wire::{self, Meta, null_as_default};
+use crate::facts::workload::{Workload, WorkloadKind, WorkloadWire};
+use futures_util::stream::{StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::collections::HashSet;
+
+/// Namespaces that are listed side by side.
+const SIDE_BY_SIDE: usize = 8;
+
+/// A warning that Kubernetes wrote down about an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// Kubernetes' reason, for example `FailedCreate`.
+    pub reason: String,
+    /// Kubernetes' words.
+    pub message: String,
+    /// How often.
+    pub count: u32,
+    /// The last time.
+    pub last: Option<Timestamp>,
+}
+
+pub(super) fn prefix(kind: WorkloadKind) -> String {
+    match kind.group() {
+        "" => "/api/v1".to_owned(),
+        group => format!("/apis/{group}/v1"),
+    }
+}
+
+pub(super) fn pod_listing(query: &PodQuery<'_>, namespace: Option<&str>) -> Listing {
+    Listing::new(collection("/api/v1", namespace, "pods"))
+        .labels(query.labels)
+        .fields(query.fields.as_deref())
+}
+
+/// Lists pods; each is told once, even if the list has to be begun anew.
+pub(super) async fn pods(
+    asker: &Asker,
+    query: &PodQuery<'_>,
+    interner: &mut Interner,
+    each: &mut dyn FnMut(Pod),
+) -> Result<ListVersion, ClusterError> {
+    let mut result = ListVersion::default();
+    for namespace in query.namespaces.parts() {
+        let listing = pod_listing(query, namespace);
+        let mut told = HashSet::new();
+        let mut again = false;
+        let (version, date) = pages::<wire::Pod>(asker, &listing, |part| match part {
+            Part::Again => again = true,
+            Part::Items(items) => {
+                for pod in items.into_iter().filter_map(|p| Pod::read(p, interner)) {
+                    if told.insert(pod.uid.clone()) {
+                        each(pod);
+                    }
+                }
+            }
+        })
+        .await?;
+        result.mixed |= again;
+        result.date = date.or(result.date);
+        result.versions.insert(namespace.unwrap_or_default().to_owned(), version);
+    }
+    Ok(result)
+}
+
+/// A whole list in each namespace of the scope.
+async fn in_scope<T: DeserializeOwned>(
+    asker: &Asker,
+    scope: &Scope,
+    listing: impl Fn(Option<&str>) -> Listing,
+) -> Result<Vec<T>, ClusterError> {
+    let listings: Vec<Listing> = scope.parts().into_iter().map(listing).collect();
+    let lists = listings.iter().map(|listing| whole::<T>(asker, listing)).collect::<Vec<_>>();
+    let lists: Vec<Vec<T>> =
+        futures_util::stream::iter(lists).buffered(SIDE_BY_SIDE).try_collect().await?;
+    Ok(lists.into_iter().flatten().collect())
+}
+
+pub(super) async fn workloads(
+    asker: &Asker,
+    kind: WorkloadKind,
+    scope: &Scope,
+) -> Result<Vec<Workload>, ClusterError> {
+    let prefix = prefix(kind);
+    let wires = in_scope::<WorkloadWire>(asker, scope, |namespace| {
+        Listing::new(collection(&prefix, namespace, kind.plural()))
+    })
+    .await?;
+    Ok(wires.into_iter().map(|w| Workload::read(kind, w)).collect())
+}
+
+pub(super) async fn nodes(asker: &Asker) -> Result<Vec<Node>, ClusterError> {
+    let wires = whole::<NodeWire>(asker, &Listing::new("/api/v1/nodes".to_owned())).await?;
+    Ok(wires.into_iter().map(Node::read).collect())
+}
+
+/// Budgets of the newest version that is served; none where there is no such kind.
+pub(super) async fn budgets(asker: &Asker, scope: &Scope) -> Result<Vec<Budget>, ClusterError> {
+    for version in [PolicyVersion::V1, PolicyVersion::V1Beta1] {
+        let prefix = format!("/apis/policy/{}", version.as_str());
+        let wires = in_scope::<BudgetWire>(asker, scope, |namespace| {
+            Listing::new(collection(&prefix, namespace, "poddisruptionbudgets"))
+        })
+        .await;
+        match wires {
+            Ok(wires) => {
+                let beta = version == PolicyVersion::V1Beta1;
+                return Ok(wires.into_iter().map(|w| Budget::read(w, beta)).collect());
+            }
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Vec::new())
+}
+
+pub(super) async fn services(asker: &Asker, scope: &Scope) -> Result<Vec<Service>, ClusterError> {
+    let wires = in_scope::<ServiceWire>(asker, scope, |namespace| {
+        Listing::new(collection("/api/v1", namespace, "services"))
+    })
+    .await?;
+    Ok(wires.into_iter().map(Service::read).collect())
+}
+
+/// One object of the core group, if it is there.
+async fn object<T: DeserializeOwned>(
+    asker: &Asker,
+    namespace: &str,
+    plural: &str,
+    name: &str,
+) -> Result<Option<T>, ClusterError> {
+    let collection = collection("/api/v1", Some(namespace), plural);
+    asker.json_if_there(&format!("{collection}/{}", encode(name))).await
+}
+
+/// Whether there is a Secret of that name, of any type.
+pub(super) async fn secret_exists(
+    asker: &Asker,
+    namespace: &str,
+    name: &str,
+) -> Result<bool, ClusterError> {
+    let found: Option<serde::de::IgnoredAny> = object(asker, namespace, "secrets", name).await?;
+    Ok(found.is_some())
+}
+
+pub(super) async fn service(
+    asker: &Asker,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Service>, ClusterError> {
+    Ok(object(asker, namespace, "services", name).await?.map(Service::read))
+}
+
+pub(super) async fn ready_endpoints(
+    asker: &Asker,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<usize>, ClusterError> {
+    let found: Option<EndpointsWire> = object(asker, namespace, "endpoints", name).await?;
+    Ok(found.map(|e| e.ready()))
+}
+
+pub(super) async fn pod(
+    asker: &Asker,
+    namespace: &str,
+    name: &str,
+    interner: &mut Interner,
+) -> Result<Option<Pod>, ClusterError> {
+    let found: Option<wire::Pod> = object(asker, namespace, "pods", name).await?;
+    Ok(found.and_then(|p| Pod::read(p, interner)))
+}
+
+pub(super) async fn manifest(
+    asker: &Asker,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<serde_json::Value>, ClusterError> {
+    object(asker, namespace, "pods", name).await
+}
+
+pub(super) async fn token_secrets(
+    asker: &Asker,
+    scope: &Scope,
+) -> Result<Vec<TokenSecret>, ClusterError> {
+    let wires = in_scope::<ContentWire>(asker, scope, |namespace| {
+        Listing::new(collection("/api/v1", namespace, "secrets"))
+            .fields(Some("type=kubernetes.io/service-account-token"))
+    })
+    .await?;
+    Ok(wires.into_iter().map(ContentWire::token_secret).collect())
+}
+
+pub(super) async fn root_cas(asker: &Asker, scope: &Scope) -> Result<Vec<RootCa>, ClusterError> {
+    let wires = in_scope::<ContentWire>(asker, scope, |namespace| {
+        Listing::new(collection("/api/v1", namespace, "configmaps"))
+            .fields(Some("metadata.name=kube-root-ca.crt"))
+    })
+    .await?;
+    Ok(wires.into_iter().map(ContentWire::root_ca).collect())
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Named {
+    metadata: Meta,
+}
+
+pub(super) async fn namespaces(asker: &Asker) -> Result<Vec<String>, ClusterError> {
+    let wires = whole::<Named>(asker, &Listing::new("/api/v1/namespaces".to_owned())).await?;
+    Ok(wires.into_iter().map(|w| w.metadata.name).collect())
+}
+
+pub(super) async fn identity(asker: &Asker) -> Result<ClusterIdentity, ClusterError> {
+    let path = "/api/v1/namespaces/kube-system";
+    let found: Named = asker.json(path).await?;
+    if found.metadata.uid.is_empty() {
+        return Err(ClusterError::Unreadable {
+            server: asker.server(),
+            path: path.to_owned(),
+            reason: "the namespace has no UID".to_owned(),
+        });
+    }
+    Ok(ClusterIdentity { uid: Uid(found.metadata.uid.into()), server: asker.server() })
+}
+
+pub(super) async fn version(asker: &Asker) -> Result<ServerVersion, ClusterError> {
+    let info: VersionInfo = asker.json("/version").await?;
+    Ok(info.version().unwrap_or(ServerVersion { major: 0, minor: 0 }))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct EventWire {
+    #[serde(deserialize_with = "null_as_default")]
+    reason: String,
+    #[serde(deserialize_with = "null_as_default")]
+    message: String,
+    #[serde(deserialize_with = "null_as_default")]
+    count: u32,
+    #[serde(rename = "type")]
+    kind: String,
+    last_timestamp: Option<Timestamp>,
+    event_time: Option<Timestamp>,
+}
+
+/// Warnings about an object, the newest first.
+pub(super) async fn warnings(
+    asker: &Asker,
+    object: &ObjectRef,
+) -> Result<Vec<Warning>, ClusterError> {
+    let namespace = if object.namespace.is_empty() { "default" } else { &object.namespace };
+    let listing = Listing::new(collection("/api/v1", Some(namespace), "events"))
+        .fields(Some(&format!("involvedObject.uid={},type=Warning", object.uid)));
+    let events = whole::<EventWire>(asker, &listing).await?;
+    let mut warnings: Vec<Warning> = events
+        .into_iter()
+        .filter(|e| e.kind == "Warning")
+        .map(|e| Warning {
+            reason: e.reason,
+            message: e.message,
+            count: e.count.max(1),
+            last: e.last_timestamp.or(e.event_time),
+        })
+        .collect();
+    warnings.sort_by_key(|w| std::cmp::Reverse(w.last));
+    Ok(warnings)
+}

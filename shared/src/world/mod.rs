@@ -1,0 +1,6 @@
+//! The doors to the world: each the only place that uses what it wraps.
+
+pub mod clock;
+pub mod cluster;
+pub mod files;
+pub mod interrupt;
