@@ -27,6 +27,19 @@ pub trait Interpreter {
     fn now(&self) -> Timestamp;
     /// Somebody asked to stop.
     fn interrupted(&self) -> bool;
+    /// What happened to the connection since the last call.
+    fn remarks(&mut self) -> Vec<Remark> {
+        Vec::new()
+    }
+}
+
+/// What happens beside the steps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remark {
+    /// The world cannot be seen at present; it is tried again.
+    Lost(String),
+    /// It can be seen again.
+    Back,
 }
 
 /// Whether a change may be made.
@@ -109,6 +122,8 @@ pub enum Happening<'a> {
 
 /// Between two looks at a step that something blocks the operator hears of it at most this often.
 const REPEAT: Duration = Duration::from_secs(30);
+/// A wait shorter than this is no news: every pod goes, ends and comes back.
+const WORTH_TELLING: Duration = Duration::from_secs(2);
 /// The longest time without looking.
 const PULSE: Duration = Duration::from_secs(1);
 
@@ -117,8 +132,12 @@ struct Running<'a> {
     step: &'a Step,
     begun: Duration,
     stage: Stage,
+    /// What it waits for.
     said: String,
+    /// Since when.
     said_at: Duration,
+    /// When the operator heard of it.
+    told_at: Option<Duration>,
 }
 
 enum Stage {
@@ -187,7 +206,14 @@ impl<'a> WaveRun<'a> {
         let step = &self.wave.steps[self.next];
         self.next += 1;
         let stage = Stage::ToDo { not_before: now, blocked: false };
-        self.running.push(Running { step, begun: now, stage, said: String::new(), said_at: now });
+        self.running.push(Running {
+            step,
+            begun: now,
+            stage,
+            said: String::new(),
+            said_at: now,
+            told_at: None,
+        });
         step
     }
 }
@@ -411,6 +437,7 @@ impl Run<'_, '_> {
     }
 }
 
+/// Remembers what a step waits for, and tells it: a block at once and then now and again, a wait once it has lasted.
 fn say(
     tell: &mut dyn FnMut(Happening<'_>),
     running: &mut Running<'_>,
@@ -418,12 +445,19 @@ fn say(
     what: &str,
     blocked: bool,
 ) {
-    let repeat = blocked && now.saturating_sub(running.said_at) >= REPEAT;
-    if running.said == what && !repeat {
+    if running.said != what {
+        what.clone_into(&mut running.said);
+        running.said_at = now;
+        running.told_at = None;
+    }
+    let due = match running.told_at {
+        None => blocked || now.saturating_sub(running.said_at) >= WORTH_TELLING,
+        Some(at) => blocked && now.saturating_sub(at) >= REPEAT,
+    };
+    if !due {
         return;
     }
-    what.clone_into(&mut running.said);
-    running.said_at = now;
+    running.told_at = Some(now);
     if blocked {
         tell(Happening::Blocked(running.step, what, now.saturating_sub(running.begun)));
     } else {

@@ -67,7 +67,7 @@ impl Interpreter for World {
             Some(_) if self.crash.contains(&step.target.name) => {
                 Verified::Never { reason: "CrashLoopBackOff".into(), message: "it crashes".into() }
             }
-            Some(_) | None => Verified::Waiting("for it to be Ready".into()),
+            Some(_) | None => Verified::Waiting("it to be Ready".into()),
         }
     }
 

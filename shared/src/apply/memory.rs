@@ -28,6 +28,8 @@ pub struct PastRun {
     pub cluster: ClusterIdentity,
     /// Workloads whose pods it recycled.
     pub owners: HashSet<Uid>,
+    /// Pods that it saw replace others.
+    pub made: HashSet<Uid>,
     /// Credentials that it saw.
     pub seen: HashMap<CredentialKey, Digest>,
     /// Steps in its plan.
@@ -49,13 +51,17 @@ impl PastRun {
                         at: entry.at,
                         cluster: cluster.clone(),
                         owners: owners.iter().cloned().collect(),
+                        made: HashSet::new(),
                         seen: seen.iter().map(|s| (s.key.clone(), s.digest)).collect(),
                         steps: *steps,
                         done: 0,
                         ended: false,
                     });
                 }
-                (Event::Outcome { outcome: Outcome::Done { .. }, .. }, Some(run)) => run.done += 1,
+                (Event::Outcome { outcome: Outcome::Done { proof, .. }, .. }, Some(run)) => {
+                    run.done += 1;
+                    run.made.extend(proof.replacement_uid.as_deref().map(Uid::from));
+                }
                 (Event::End { .. }, Some(run)) => run.ended = true,
                 (
                     Event::Outcome { .. }
@@ -98,6 +104,9 @@ impl Memory {
 
     /// The run of this maintenance window that made the controller `owner` create this pod.
     ///
+    /// Either the run saw it, or it is younger than the run. Kubernetes' dates have whole seconds: a pod of the run's
+    /// first second that nobody saw counts as older.
+    ///
     /// Not if credentials that the run saw have changed since: then the pod may hold the old ones.
     pub fn made(
         &self,
@@ -110,9 +119,9 @@ impl Memory {
             let unchanged = |(key, digest): (&CredentialKey, &Digest)| {
                 credentials.get(key).is_none_or(|now| now == digest)
             };
+            let by_date = run.owners.contains(owner) && pod.created >= run.at;
             now.duration_since(run.at) <= SAME_WINDOW
-                && run.owners.contains(owner)
-                && pod.created >= run.at
+                && (by_date || run.made.contains(&pod.uid))
                 && run.seen.iter().all(unchanged)
         })
     }
@@ -146,6 +155,7 @@ mod tests {
             at: at(began),
             cluster: cluster(),
             owners: ["deploy".into()].into(),
+            made: HashSet::new(),
             seen: [(key(), Digest::of(b"ca"))].into(),
             steps: 2,
             done: 1,
@@ -176,6 +186,10 @@ mod tests {
             let made = memory.made(&pod(created), &owner.into(), at(now), credentials);
             assert_eq!(made.is_some(), known, "{what}");
         }
+        // Created in the same second in which the run began: only what the run saw tells.
+        let saw = PastRun { made: ["u".into()].into(), ..run("12:00:00") };
+        let memory = Memory::new(vec![saw], &cluster());
+        assert!(memory.made(&pod("11:59:59"), &"deploy".into(), at("12:05:00"), &same).is_some());
     }
 
     #[test]

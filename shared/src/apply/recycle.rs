@@ -1,6 +1,6 @@
 //! Interprets plans of recycling: steps become requests, probes are answered from pods that a feed keeps current.
 
-use super::engine::{Effect, Expectation, Interpreter, Verified};
+use super::engine::{Effect, Expectation, Interpreter, Remark, Verified};
 use super::outcome::Proof;
 use crate::facts::identity::{ObjectRef, Uid};
 use crate::facts::pod::{Interner, Pod};
@@ -26,15 +26,6 @@ const NODES_EVERY: Duration = Duration::from_secs(15);
 const ASK_WHY_AFTER: SignedDuration = SignedDuration::from_secs(10);
 /// A reason that lasts so long is believed: a quota may be exceeded only while the old pod ends.
 const BELIEVE_AFTER: SignedDuration = SignedDuration::from_secs(20);
-
-/// What the interpreter tells beside the steps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Remark {
-    /// The server cannot be followed at present.
-    Lost(String),
-    /// It can be followed again.
-    Back,
-}
 
 /// Pods that are created again, by the digest under which a plan names them.
 pub type Manifests = HashMap<String, serde_json::Value>;
@@ -63,7 +54,7 @@ pub struct Recycler<'a> {
     workloads_at: Duration,
     nodes_at: Duration,
     stirred: bool,
-    remark: &'a mut dyn FnMut(Remark),
+    remarks: Vec<Remark>,
 }
 
 impl<'a> Recycler<'a> {
@@ -74,7 +65,6 @@ impl<'a> Recycler<'a> {
         interrupt: &'a Interrupt,
         plan: &Plan,
         manifests: Manifests,
-        remark: &'a mut dyn FnMut(Remark),
     ) -> Result<Self, ClusterError> {
         let namespaces: BTreeSet<String> =
             plan.steps().map(|s| s.target.namespace.clone()).collect();
@@ -107,7 +97,7 @@ impl<'a> Recycler<'a> {
             workloads_at: Duration::ZERO,
             nodes_at: Duration::ZERO,
             stirred: false,
-            remark,
+            remarks: Vec::new(),
         };
         recycler.read_workloads()?;
         if recycler.watches_nodes {
@@ -155,8 +145,8 @@ impl<'a> Recycler<'a> {
                     self.gone(uid);
                 }
             }
-            FeedEvent::Lost { message } => (self.remark)(Remark::Lost(message)),
-            FeedEvent::Back => (self.remark)(Remark::Back),
+            FeedEvent::Lost { message } => self.remarks.push(Remark::Lost(message)),
+            FeedEvent::Back => self.remarks.push(Remark::Back),
         }
         self.stirred = true;
     }
@@ -284,7 +274,7 @@ impl<'a> Recycler<'a> {
                     ready
                 }
                 Err(error) => {
-                    return Verified::Waiting(format!("for the endpoints of `{service}`: {error}"));
+                    return Verified::Waiting(format!("the endpoints of `{service}`: {error}"));
                 }
             },
         };
@@ -292,7 +282,7 @@ impl<'a> Recycler<'a> {
             Verified::Holds(Proof::default())
         } else {
             Verified::Waiting(format!(
-                "for `{service}` to have {} ready, of {ready}",
+                "`{service}` to have {} ready, of {ready}",
                 words::count(at_least as usize, "endpoint")
             ))
         }
@@ -300,7 +290,7 @@ impl<'a> Recycler<'a> {
 
     fn rolled_out(&self, target: &ObjectRef) -> Verified {
         let Some(since) = self.touched.get(&target.uid) else {
-            return Verified::Waiting("for its template to be touched".to_owned());
+            return Verified::Waiting("its template to be touched".to_owned());
         };
         let Some(workload) = self.sight.workloads.get(&target.uid) else {
             let message = format!("{} `{}` was deleted", target.kind, target.name);
@@ -369,14 +359,14 @@ impl Interpreter for Recycler<'_> {
                     let ready = others_ready(namespace, selector, &except, &self.sight);
                     if ready < *at_least as usize {
                         return Expectation::Wait(format!(
-                            "for {} beside it to be Ready",
+                            "{} beside it to be Ready",
                             words::count(*at_least as usize, "other pod")
                         ));
                     }
                 }
                 Probe::Gone => {
                     if self.sight.pods.contains_key(&target.uid) {
-                        return Expectation::Wait("for the old one to be gone".to_owned());
+                        return Expectation::Wait("the old one to be gone".to_owned());
                     }
                 }
                 Probe::Replaced { .. }
@@ -428,7 +418,7 @@ impl Interpreter for Recycler<'_> {
                 }
             }
         }
-        let unanswered = || Effect::Unclear("for an answer that did not come".to_owned());
+        let unanswered = || Effect::Unclear("an answer that did not come".to_owned());
         effects.into_iter().map(|e| e.unwrap_or_else(unanswered)).collect()
     }
 
@@ -441,7 +431,7 @@ impl Interpreter for Recycler<'_> {
                 }
                 Probe::Gone => match self.sight.pods.get(&step.target.uid) {
                     None => Verified::Holds(Proof::default()),
-                    Some(_) => Verified::Waiting("for it to end".to_owned()),
+                    Some(_) => Verified::Waiting("it to end".to_owned()),
                 },
                 Probe::Recreated => recreated(step, &self.sight),
                 Probe::RolledOut => self.rolled_out(&step.target),
@@ -494,6 +484,10 @@ impl Interpreter for Recycler<'_> {
     fn interrupted(&self) -> bool {
         self.interrupt.is_asked()
     }
+
+    fn remarks(&mut self) -> Vec<Remark> {
+        std::mem::take(&mut self.remarks)
+    }
 }
 
 /// Kinds of controllers that have to be seen for this plan.
@@ -539,11 +533,11 @@ fn recreated(step: &Step, sight: &Sight) -> Verified {
         Some(pod) if pod.is_ready() => Verified::Holds(proof(&pod.uid, &pod.name)),
         Some(pod) => match &pod.trouble {
             Some(trouble) => {
-                Verified::Waiting(format!("for it to be Ready; it reports {}", trouble.reason))
+                Verified::Waiting(format!("it to be Ready; it reports {}", trouble.reason))
             }
-            None => Verified::Waiting("for it to be Ready".to_owned()),
+            None => Verified::Waiting("it to be Ready".to_owned()),
         },
-        None => Verified::Waiting("for it to be created".to_owned()),
+        None => Verified::Waiting("it to be created".to_owned()),
     }
 }
 
@@ -565,7 +559,7 @@ fn effect(answer: Answer) -> Effect {
         Answer::Conflict { message } => refused("Conflict", message),
         Answer::Invalid { message } => refused("Invalid", message),
         Answer::Unknown { message } => {
-            Effect::Unclear(format!("to see whether it was done: {message}"))
+            Effect::Unclear(format!("a look whether it was done: {message}"))
         }
     }
 }

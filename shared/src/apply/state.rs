@@ -3,8 +3,9 @@
 use super::journal::{Chain, Entry, Journal, read};
 use super::memory::{Memory, PastRun};
 use crate::facts::identity::ClusterIdentity;
-use crate::world::files::{self, Appender, FileError, Lock};
+use crate::world::files::{self, AppendFile, FileError, Lock};
 use jiff::Timestamp;
+use std::error::Error as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -38,7 +39,7 @@ impl StateDir {
             Vec::new()
         });
         for path in paths.iter().rev().take(READ) {
-            match files::read_text(path) {
+            match files::read(path) {
                 Ok(text) => {
                     let history = read(&text);
                     if let Some(damage) = &history.damage {
@@ -56,39 +57,41 @@ impl StateDir {
     }
 
     /// Takes the lock; a second run on this machine is refused.
-    pub fn lock(&self, tool: &str, now: Timestamp) -> Result<Lock, FileError> {
-        files::private_dir(&self.0)?;
-        let holder = format!("{tool}, process {}, since {now}", std::process::id());
-        Lock::take(&self.0.join("lock"), &holder)
+    pub fn lock(&self) -> Result<Lock, FileError> {
+        files::private_directory(&self.0)?;
+        Lock::take(&self.0.join("lock"))
     }
 
     /// Begins a journal.
     pub fn journal(&self, now: Timestamp) -> Result<FileJournal, FileError> {
         // Sorted by time; the process tells two runs of one second apart.
         let name = format!("{}-{}.jsonl", now.strftime("%Y%m%dT%H%M%SZ"), std::process::id());
-        let appender = Appender::create(&self.0.join(name))?;
-        Ok(FileJournal { appender, chain: Chain::default() })
+        let file = AppendFile::open(&self.0.join(name))?;
+        Ok(FileJournal { file, chain: Chain::default() })
     }
 }
 
 /// A journal in a file.
 #[derive(Debug)]
 pub struct FileJournal {
-    appender: Appender,
+    file: AppendFile,
     chain: Chain,
 }
 
 impl FileJournal {
     /// Where it is.
     pub fn path(&self) -> &Path {
-        self.appender.path()
+        self.file.path()
     }
 }
 
 impl Journal for FileJournal {
     fn append(&mut self, entries: &[Entry]) -> io::Result<()> {
         let lines = self.chain.lines(entries)?;
-        self.appender.append(&lines)
+        self.file.append(lines.as_bytes()).map_err(|error| {
+            let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+            io::Error::other(format!("{error}{cause}"))
+        })
     }
 }
 
@@ -119,14 +122,14 @@ mod tests {
         assert!(state.remember(&cluster).1.is_empty(), "no directory is no doubt");
 
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().expect("time");
-        let _lock = state.lock("t", now).expect("free");
-        assert!(matches!(state.lock("t", now), Err(FileError::Held { .. })));
+        let _lock = state.lock().expect("free");
+        assert!(state.lock().expect_err("held").is_locked());
         let mut journal = state.journal(now).expect("new");
         journal.append(&[Entry::run(now, &plan(&cluster), vec![], vec![])]).expect("written");
         let (memory, doubts) = state.remember(&cluster);
         assert!(memory.cut_off(now).is_some() && doubts.is_empty());
 
-        journal.appender.append("{}\n").expect("written");
+        journal.file.append(b"{}\n").expect("written");
         assert!(state.remember(&cluster).1[0].contains("line 2"));
     }
 }

@@ -1,11 +1,9 @@
 //! kubectl's connection flags, with kubectl's meanings, before or after a subcommand.
 
-use super::Tool;
 use super::console::Console;
-use super::environment::Environment;
-use super::settings::{Connection, InCluster, ProxyEnv, SecretText};
 use crate::facts::duration::{human, parse_go_or_seconds};
 use crate::facts::trace::TraceSink;
+use crate::world::cluster::{Connection, InCluster, ProxyEnv, SecretText};
 use clap::{ArgAction, Args, ValueHint};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -132,7 +130,8 @@ pub struct ConnectionArgs {
 
 impl ConnectionArgs {
     /// What flags and environment say together.
-    pub fn connection(&self, environment: &Environment, tool: &Tool) -> Connection {
+    pub fn connection(&self, console: &Console) -> Connection {
+        let environment = &console.environment;
         let filled = |value: &Option<String>| value.clone().filter(|v| !v.is_empty());
         let in_cluster = environment.service_host.clone().zip(environment.service_port.clone());
         Connection {
@@ -167,12 +166,13 @@ impl ConnectionArgs {
                 no_proxy: environment.no_proxy.clone(),
             },
             disable_compression: self.disable_compression,
-            user_agent: tool.user_agent(),
+            user_agent: console.tool.user_agent(),
+            trace: self.trace(console),
         }
     }
 
     /// Who is told of each request; `None` below `-v 6`.
-    pub fn trace(&self, console: &Console) -> Option<TraceSink> {
+    fn trace(&self, console: &Console) -> Option<TraceSink> {
         let screen = console.screen.clone();
         (self.verbosity >= SHOW_REQUESTS).then(|| -> TraceSink {
             Arc::new(move |request| {
@@ -219,7 +219,12 @@ impl std::fmt::Debug for ConnectionArgs {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Tool;
+    use super::super::environment::Environment;
     use super::*;
+    use crate::facts::trace::RequestTrace;
+    use crate::tell::human::Manner;
+    use crate::tell::screen::tests::screen;
     use clap::{CommandFactory, Parser};
 
     #[derive(Debug, Parser)]
@@ -235,11 +240,16 @@ mod tests {
         Do { names: Vec<String> },
     }
 
+    fn console(environment: Environment) -> Console {
+        let (screen, _) = screen(false);
+        Console { tool: TOOL, environment, screen, manner: Manner::Plain, can_ask: false }
+    }
+
     const TOOL: Tool = Tool { name: "kubectl x", file: "kubectl-x", version: "1.2.3" };
 
     fn connection(line: &str) -> Connection {
         let cli = Cli::try_parse_from(line.split(' ')).expect(line);
-        cli.connection.connection(&Environment::default(), &TOOL)
+        cli.connection.connection(&console(Environment::default()))
     }
 
     #[test]
@@ -262,7 +272,7 @@ mod tests {
             assert_eq!(c.extra_ca, [PathBuf::from("e1"), PathBuf::from("e2")]);
             assert_eq!(c.client_certificate.as_deref(), Some("cc".as_ref()));
             assert_eq!(c.client_key.as_deref(), Some("ck".as_ref()));
-            assert_eq!(c.token.as_ref().map(SecretText::expose), Some("secret"));
+            assert!(c.token.is_some());
             assert_eq!(c.as_user.as_deref(), Some("a"));
             assert_eq!(c.as_groups, ["g1", "g2"]);
             assert_eq!(c.as_uid.as_deref(), Some("id"));
@@ -309,7 +319,29 @@ mod tests {
             service_port: Some("443".to_owned()),
             ..Environment::default()
         };
-        let found = ConnectionArgs::default().connection(&environment, &TOOL).in_cluster;
+        let found = ConnectionArgs::default().connection(&console(environment)).in_cluster;
         assert_eq!(found.expect("in a pod").host, "10.0.0.1");
+    }
+
+    #[test]
+    fn requests_are_shown_from_level_6() {
+        let request = RequestTrace {
+            method: "GET".into(),
+            path: "/api/v1/pods?limit=500".into(),
+            status: Some(200),
+            took: Duration::from_millis(12),
+        };
+        let (screen, paper) = screen(false);
+        let console = Console { screen, ..console(Environment::default()) };
+        for (level, expected) in
+            [("-v5", None), ("-v6", Some("GET /api/v1/pods?limit=500 200 in 12ms\n"))]
+        {
+            let trace = Cli::parse_from(["x", level]).connection.connection(&console).trace;
+            assert_eq!(trace.is_some(), expected.is_some());
+            if let Some(trace) = trace {
+                trace(&request);
+            }
+            assert_eq!(paper.text(), expected.unwrap_or_default());
+        }
     }
 }

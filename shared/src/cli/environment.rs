@@ -1,13 +1,15 @@
 //! Every environment variable that the tools read, in one place, read once.
 
+use super::failure::Failure;
 use crate::tell::colour::Wishes;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// The variables and what they mean, for the documentation.
-pub const VARIABLES: [(&str, &str); 14] = [
+pub const VARIABLES: [(&str, &str); 15] = [
     (KUBECONFIG, "kubeconfig files, separated by `:`; merged as kubectl merges them"),
     (HOME, "where `.kube/config` is looked for"),
+    (XDG_STATE_HOME, "where journals are kept; `~/.local/state` where it is not set"),
     (HTTPS_PROXY, "the proxy to the API server"),
     (HTTPS_PROXY_LOWER, "the same, where `HTTPS_PROXY` is not set"),
     (NO_PROXY, "hosts that are reached without the proxy"),
@@ -24,6 +26,7 @@ pub const VARIABLES: [(&str, &str); 14] = [
 
 const KUBECONFIG: &str = "KUBECONFIG";
 const HOME: &str = "HOME";
+const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
 const HTTPS_PROXY: &str = "HTTPS_PROXY";
 const HTTPS_PROXY_LOWER: &str = "https_proxy";
 const NO_PROXY: &str = "NO_PROXY";
@@ -44,6 +47,8 @@ pub struct Environment {
     pub kubeconfig: Option<OsString>,
     /// `HOME`.
     pub home: Option<PathBuf>,
+    /// `XDG_STATE_HOME`.
+    pub xdg_state_home: Option<PathBuf>,
     /// `HTTPS_PROXY`, else `https_proxy`. May hold a password: not for printing.
     pub https_proxy: Option<String>,
     /// `NO_PROXY`, else `no_proxy`.
@@ -78,6 +83,7 @@ impl Environment {
         Self {
             kubeconfig: path(KUBECONFIG),
             home: path(HOME).map(PathBuf::from),
+            xdg_state_home: path(XDG_STATE_HOME).map(PathBuf::from),
             https_proxy: filled(HTTPS_PROXY).or_else(|| filled(HTTPS_PROXY_LOWER)),
             no_proxy: filled(NO_PROXY).or_else(|| filled(NO_PROXY_LOWER)),
             service_host: filled(SERVICE_HOST),
@@ -91,6 +97,19 @@ impl Environment {
             columns: filled(COLUMNS).and_then(|value| value.parse().ok()).filter(|n| *n > 0),
             path: path(PATH),
         }
+    }
+
+    /// Where tools keep what they must remember. A relative `XDG_STATE_HOME` counts as not set, as its convention says.
+    pub fn state_home(&self) -> Result<PathBuf, Failure> {
+        let given = self.xdg_state_home.clone().filter(|path| path.is_absolute());
+        given.or_else(|| self.home.as_ref().map(|home| home.join(".local/state"))).ok_or_else(
+            || {
+                Failure::unexpected(
+                    "neither XDG_STATE_HOME nor HOME is set: there is no place for the journal",
+                )
+                .with_hint("set XDG_STATE_HOME to a directory of your own")
+            },
+        )
     }
 }
 

@@ -17,7 +17,6 @@ pub mod log_file;
 pub mod narrator;
 pub mod output;
 pub mod selection;
-pub mod settings;
 
 /// Which binary this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

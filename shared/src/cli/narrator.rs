@@ -1,11 +1,15 @@
 //! Turns what the engine tells into events.
 
-use crate::apply::engine::Happening;
+use crate::apply::engine::{
+    self, Effect, Expectation, Happening, Interpreter, Limits, Remark, Verified,
+};
+use crate::apply::journal::Journal;
 use crate::apply::outcome::{Outcome, Report};
 use crate::facts::exit::Exit;
 use crate::plan::document::{Action, Plan, Step};
 use crate::tell::event::{Counts, Event, EventKind, Listener, Subject};
 use jiff::Timestamp;
+use std::cell::RefCell;
 use std::time::Duration;
 
 /// Tells a run to a listener.
@@ -13,6 +17,7 @@ pub struct Narrator<'a> {
     listener: &'a mut dyn Listener,
     begun: Duration,
     phase: Option<String>,
+    lost_at: Option<Duration>,
 }
 
 impl<'a> Narrator<'a> {
@@ -25,7 +30,7 @@ impl<'a> Narrator<'a> {
         now: Timestamp,
         uptime: Duration,
     ) -> Self {
-        let mut narrator = Self { listener, begun: uptime, phase: None };
+        let mut narrator = Self { listener, begun: uptime, phase: None, lost_at: None };
         let kind = EventKind::RunStarted {
             tool: plan.tool.clone(),
             version: plan.tool_version.clone(),
@@ -84,6 +89,20 @@ impl<'a> Narrator<'a> {
         self.listener.tick(uptime.saturating_sub(self.begun));
     }
 
+    fn remark(&mut self, now: Timestamp, uptime: Duration, remark: Remark) {
+        let kind = match remark {
+            Remark::Lost(cause) => {
+                self.lost_at.get_or_insert(uptime);
+                EventKind::ConnectionLost { cause }
+            }
+            Remark::Back => {
+                let since = self.lost_at.take().unwrap_or(uptime);
+                EventKind::ConnectionBack { after: uptime.saturating_sub(since) }
+            }
+        };
+        self.event(now, uptime, kind);
+    }
+
     /// Something else happened.
     pub fn event(&mut self, now: Timestamp, uptime: Duration, kind: EventKind) {
         let elapsed = uptime.saturating_sub(self.begun);
@@ -92,7 +111,7 @@ impl<'a> Narrator<'a> {
 
     /// The run is over.
     pub fn end(
-        mut self,
+        &mut self,
         now: Timestamp,
         uptime: Duration,
         plan: &Plan,
@@ -114,6 +133,70 @@ impl<'a> Narrator<'a> {
         if let Some(phase) = self.phase.take() {
             self.event(now, uptime, EventKind::PhaseEnded { phase });
         }
+    }
+}
+
+/// Applies a plan and tells it: what happens, and between that how time goes by.
+pub fn apply(
+    plan: &Plan,
+    interpreter: &mut dyn Interpreter,
+    journal: &mut dyn Journal,
+    limits: Limits,
+    narrator: &mut Narrator<'_>,
+) -> Report {
+    let narrator = RefCell::new(narrator);
+    let clock = RefCell::new((interpreter.now(), interpreter.elapsed()));
+    let mut told = Told { interpreter, narrator: &narrator, clock: &clock };
+    engine::apply(plan, &mut told, journal, limits, &mut |happening| {
+        let (now, uptime) = *clock.borrow();
+        narrator.borrow_mut().hear(now, uptime, &happening);
+    })
+}
+
+/// An interpreter that lets the narrator hear of time, and remembers which time the engine saw last: the engine holds
+/// the interpreter, so that nobody else can ask it for the time of a happening.
+struct Told<'t, 'n> {
+    interpreter: &'t mut dyn Interpreter,
+    narrator: &'t RefCell<&'t mut Narrator<'n>>,
+    clock: &'t RefCell<(Timestamp, Duration)>,
+}
+
+impl Interpreter for Told<'_, '_> {
+    fn expect(&mut self, step: &Step) -> Expectation {
+        self.interpreter.expect(step)
+    }
+
+    fn act(&mut self, steps: &[&Step]) -> Vec<Effect> {
+        self.interpreter.act(steps)
+    }
+
+    fn verify(&mut self, step: &Step) -> Verified {
+        self.interpreter.verify(step)
+    }
+
+    fn wait(&mut self, limit: Duration) {
+        self.interpreter.wait(limit);
+        let uptime = self.elapsed();
+        let now = self.interpreter.now();
+        let mut narrator = self.narrator.borrow_mut();
+        for remark in self.interpreter.remarks() {
+            narrator.remark(now, uptime, remark);
+        }
+        narrator.tick(uptime);
+    }
+
+    fn elapsed(&self) -> Duration {
+        let uptime = self.interpreter.elapsed();
+        *self.clock.borrow_mut() = (self.interpreter.now(), uptime);
+        uptime
+    }
+
+    fn now(&self) -> Timestamp {
+        self.interpreter.now()
+    }
+
+    fn interrupted(&self) -> bool {
+        self.interpreter.interrupted()
     }
 }
 
@@ -211,8 +294,10 @@ fn over(step: &Step, outcome: &Outcome) -> EventKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::apply::journal::Entry;
     use crate::apply::outcome::Proof;
-    use crate::facts::identity::ObjectRef;
+    use crate::facts::identity::{ClusterIdentity, ObjectRef};
+    use crate::plan::document::{self, Phase, SkipReason, Skipped, Wave};
     use crate::tell::sentence;
 
     fn step(action: Action) -> Step {
@@ -280,5 +365,118 @@ mod tests {
             let text = sentence::of(&over(&step(action), &outcome)).text;
             assert_eq!(text, format!("pod/coredns-abc (kube-system): {expected}"));
         }
+    }
+
+    /// A world in which every change works at the second look.
+    struct Slow(Duration, bool);
+
+    impl Interpreter for Slow {
+        fn expect(&mut self, _: &Step) -> Expectation {
+            Expectation::Holds
+        }
+
+        fn act(&mut self, steps: &[&Step]) -> Vec<Effect> {
+            self.1 = true;
+            steps.iter().map(|_| Effect::Made).collect()
+        }
+
+        fn verify(&mut self, _: &Step) -> Verified {
+            if self.1 && self.0 >= Duration::from_secs(5) {
+                Verified::Holds(Proof::default())
+            } else {
+                Verified::Waiting("the pod to go".to_owned())
+            }
+        }
+
+        fn wait(&mut self, _: Duration) {
+            self.0 += Duration::from_secs(3);
+        }
+
+        fn elapsed(&self) -> Duration {
+            self.0
+        }
+
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+
+        fn interrupted(&self) -> bool {
+            false
+        }
+    }
+
+    struct NoJournal;
+
+    impl Journal for NoJournal {
+        fn append(&mut self, _: &[Entry]) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Writes down what it hears.
+    #[derive(Default)]
+    struct Heard(Vec<String>);
+
+    impl Listener for Heard {
+        fn hear(&mut self, event: &Event) {
+            let seconds = event.elapsed.as_secs();
+            self.0.push(format!("{seconds} {}", sentence::of(&event.kind).text));
+        }
+
+        fn tick(&mut self, elapsed: Duration) {
+            self.0.push(format!("{} tick", elapsed.as_secs()));
+        }
+    }
+
+    #[test]
+    fn a_run_is_told_from_begin_to_end() {
+        let step = step(Action::DeletePod { grace_seconds: None });
+        let wave = Wave {
+            name: "dns".into(),
+            max_unavailable: 1,
+            max_failures: 1,
+            steps: vec![step.clone()],
+        };
+        let plan = Plan {
+            schema_version: document::SCHEMA_VERSION.into(),
+            tool: "kubectl x".into(),
+            tool_version: "1".into(),
+            created_at: Timestamp::UNIX_EPOCH,
+            cluster: ClusterIdentity { uid: "c".into(), server: "https://api".into() },
+            phases: vec![Phase { name: "dns".into(), waves: vec![wave] }],
+            skipped: vec![Skipped {
+                target: step.target,
+                reason: SkipReason::LastReady,
+                message: "the only one".into(),
+                refused: false,
+            }],
+            notes: vec![],
+        };
+        let mut world = Slow(Duration::ZERO, false);
+        let mut heard = Heard::default();
+        let limits = Limits { each: Duration::from_mins(1), retry: Duration::from_secs(5) };
+        let now = Timestamp::UNIX_EPOCH;
+        let mut narrator =
+            Narrator::begin(&mut heard, &plan, "https://api", "recycle 1 pod", now, Duration::ZERO);
+        let report = apply(&plan, &mut world, &mut NoJournal, limits, &mut narrator);
+        let exit = narrator.end(now, world.elapsed(), &plan, &report, "1 pod is recycled");
+        assert_eq!(exit, Exit::Done);
+        assert_eq!(counts(&plan, &report), Counts { done: 1, skipped: 1, ..Counts::default() });
+        assert_eq!(
+            heard.0,
+            [
+                "0 kubectl x: recycle 1 pod of https://api",
+                "0 pod/coredns-abc (kube-system): skipped (lastReady): the only one",
+                "0 dns: 1 step",
+                "0 pod/coredns-abc (kube-system): to be deleted",
+                "0 pod/coredns-abc (kube-system): deleted",
+                "3 tick",
+                "3 pod/coredns-abc (kube-system): waiting for the pod to go",
+                "6 tick",
+                "6 pod/coredns-abc (kube-system): gone on node n1, after 6.0s",
+                "6 dns: over",
+                "6 1 pod is recycled",
+            ]
+        );
     }
 }

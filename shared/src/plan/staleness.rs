@@ -5,6 +5,7 @@
 
 use crate::facts::credential::{Digest, RootCa, TokenSecret};
 use crate::facts::pod::{Pod, SecretUse};
+use crate::facts::words::time;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -86,16 +87,20 @@ impl fmt::Display for Stale {
         match self {
             Self::MissingSecret(name) => write!(f, "its token secret `{name}` no longer exists"),
             Self::SecretWritten(name, at) => {
-                write!(f, "token secret `{name}` was written at {at}, after the pod started")
+                write!(
+                    f,
+                    "token secret `{name}` was written at {}, after the pod started",
+                    time(*at)
+                )
             }
             Self::SecretChanged(name, at) => {
-                write!(f, "token secret `{name}` has changed since {at}")
+                write!(f, "token secret `{name}` has changed since {}", time(*at))
             }
             Self::RootCaWritten(at) => {
-                write!(f, "the root CA was written at {at}, after the pod started")
+                write!(f, "the root CA was written at {}, after the pod started", time(*at))
             }
-            Self::RootCaChanged(at) => write!(f, "the root CA has changed since {at}"),
-            Self::Since(at) => write!(f, "started before {at}"),
+            Self::RootCaChanged(at) => write!(f, "the root CA has changed since {}", time(*at)),
+            Self::Since(at) => write!(f, "started before {}", time(*at)),
         }
     }
 }
@@ -141,7 +146,8 @@ pub fn judge(pod: &Pod, credentials: &Credentials) -> Evidence {
     match credentials.controller_manager_started {
         // The write may be one of those that the server did not record.
         Some(start) if started_before(pod, start) => Evidence::Unknown(format!(
-            "the controller manager started at {start}, after the pod, and may have changed the root CA"
+            "the controller manager started at {}, after the pod, and may have changed the root CA",
+            time(start)
         )),
         _ => Evidence::Fresh(Fresh::StartedLater),
     }

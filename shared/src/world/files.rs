@@ -1,136 +1,141 @@
-//! Files: the only place that reads and writes them.
-//!
-//! What is written here can matter after a power cut: a journal's line is on disk before the call returns. Directories
-//! are made for their owner alone, files too; a symbolic link is never followed to write.
+//! The door to files: durable, private from the first moment, never through a symbolic link.
 #![expect(
     clippy::disallowed_methods,
     reason = "this is the door: files are read and written here and nowhere else"
 )]
 
 use crate::facts::exit::{Exit, Fault};
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// More than any plan, preset table or journal of ours; a larger file is a mistake.
-const LARGEST: u64 = 256 << 20;
-
-/// What went wrong with a file.
+/// Why a file could not be used: what was meant, where, and the system's reason.
 #[derive(Debug, thiserror::Error)]
-pub enum FileError {
-    /// It cannot be used.
-    #[error("cannot {what} `{path}`", path = path.display())]
-    Io {
-        /// What was tried, for example `read`.
-        what: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// It is not what it should be.
-    #[error("cannot use `{path}`: {why}", path = path.display())]
-    Kind {
-        /// The file.
-        path: PathBuf,
-        /// What it is instead.
-        why: String,
-    },
-    /// Another process holds the lock.
-    #[error("another run is under way: {holder} (lock `{path}`)", path = path.display())]
-    Held {
-        /// The lock.
-        path: PathBuf,
-        /// Who holds it, as it wrote itself down.
-        holder: String,
-    },
+#[error("cannot {doing} {path}", path = path.display())]
+pub struct FileError {
+    doing: &'static str,
+    path: PathBuf,
+    kind: Kind,
+    #[source]
+    source: io::Error,
+}
+
+/// What one can do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Locked,
+    Full,
+    ReadOnly,
+    Denied,
+    Link,
+    Other,
+}
+
+impl FileError {
+    fn new(doing: &'static str, path: &Path, source: io::Error) -> Self {
+        let kind = match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Kind::Full,
+            ErrorKind::ReadOnlyFilesystem => Kind::ReadOnly,
+            ErrorKind::PermissionDenied => Kind::Denied,
+            ErrorKind::ResourceBusy | ErrorKind::WouldBlock => Kind::Locked,
+            _ if source.raw_os_error() == Some(libc::ELOOP) => Kind::Link,
+            _ => Kind::Other,
+        };
+        Self { doing, path: path.to_owned(), kind, source }
+    }
+
+    fn link(doing: &'static str, path: &Path) -> Self {
+        let source = io::Error::other("it is a symbolic link, and those are not followed here");
+        Self { kind: Kind::Link, ..Self::new(doing, path, source) }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether there is no such file.
+    pub fn is_not_found(&self) -> bool {
+        self.source.kind() == ErrorKind::NotFound
+    }
+
+    /// Whether another process holds the lock.
+    pub fn is_locked(&self) -> bool {
+        self.kind == Kind::Locked
+    }
 }
 
 impl Fault for FileError {
     fn exit(&self) -> Exit {
-        match self {
-            Self::Io { .. } | Self::Kind { .. } => Exit::Unexpected,
-            Self::Held { .. } => Exit::Refused,
+        match self.kind {
+            Kind::Locked => Exit::Refused,
+            Kind::Full | Kind::ReadOnly | Kind::Denied | Kind::Link | Kind::Other => {
+                Exit::Unexpected
+            }
         }
     }
 
     fn hint(&self) -> Option<String> {
-        match self {
-            Self::Io { source, .. } => match source.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    Some("make room on that file system, then run it again".to_owned())
-                }
-                io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
-                    Some("journals are kept under $XDG_STATE_HOME, or ~/.local/state; point XDG_STATE_HOME to a directory of your own".to_owned())
-                }
-                _ => None,
-            },
-            Self::Kind { .. } => None,
-            Self::Held { .. } => Some("wait until it has ended, or end it; a lock of a dead process is no lock".to_owned()),
-        }
+        let text = match self.kind {
+            Kind::Locked => "wait until it has ended, or look at what it does",
+            Kind::Full => "make room there, or choose another place, and run again",
+            Kind::ReadOnly => "choose a place that can be written",
+            Kind::Denied => "choose another place, or change its owner or mode",
+            Kind::Link => "name the real place, or remove the link",
+            Kind::Other => return None,
+        };
+        Some(text.to_owned())
     }
 }
 
-fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
-    let path = path.to_owned();
-    move |source| FileError::Io { what, path, source }
-}
-
-/// Reads a text file; `-` is standard input.
-pub fn read_text(path: &Path) -> Result<String, FileError> {
-    let fail = |source| io_error("read", path)(source);
-    let mut text = String::new();
-    let read = if path.as_os_str() == "-" {
-        io::stdin().lock().take(LARGEST + 1).read_to_string(&mut text)
-    } else {
-        let file = File::open(path).map_err(fail)?;
-        let kind = file.metadata().map_err(fail)?;
-        if kind.is_dir() {
-            return Err(FileError::Kind {
-                path: path.to_owned(),
-                why: "it is a directory".to_owned(),
-            });
-        }
-        file.take(LARGEST + 1).read_to_string(&mut text)
-    };
-    if read.map_err(fail)? as u64 > LARGEST {
-        return Err(FileError::Kind { path: path.to_owned(), why: "it is too large".to_owned() });
-    }
-    Ok(text)
-}
-
-/// Makes a directory that only its owner may enter, and those above it.
-///
-/// An existing one that others may write to is refused: somebody else could have put something into it.
-pub fn private_dir(path: &Path) -> Result<(), FileError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(io_error("create directory", path))?;
-    let meta = fs::symlink_metadata(path).map_err(io_error("look at", path))?;
-    let kind = |why: &str| FileError::Kind { path: path.to_owned(), why: why.to_owned() };
-    if !meta.is_dir() {
-        return Err(kind("it is not a directory"));
-    }
-    if meta.permissions().mode() & 0o022 != 0 {
-        return Err(kind("others may write to it; run `chmod go-w` on it"));
+/// Makes a directory and those above it, for this user alone; one that is there is left as it is.
+pub fn private_directory(path: &Path) -> Result<(), FileError> {
+    let fail = |e| FileError::new("make the directory", path, e);
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(fail)?;
+    let meta = fs::symlink_metadata(path).map_err(fail)?;
+    if meta.is_symlink() {
+        return Err(FileError::link("use the directory", path));
     }
     Ok(())
 }
 
-/// Names in a directory that end so, sorted; none where there is no such directory.
+/// Reads text; `None` where there is no file.
+pub fn read_if_there(path: &Path) -> Result<Option<String>, FileError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(FileError::new("read", path, e)),
+    }
+}
+
+/// Reads text.
+pub fn read(path: &Path) -> Result<String, FileError> {
+    fs::read_to_string(path).map_err(|e| FileError::new("read", path, e))
+}
+
+/// Reads text that a person names: a file, or standard input for `-`.
+pub fn read_named(path: &Path) -> Result<String, FileError> {
+    if path.as_os_str() != "-" {
+        return read(path);
+    }
+    let mut text = String::new();
+    let read = io::stdin().lock().read_to_string(&mut text);
+    read.map_err(|e| FileError::new("read", Path::new("standard input"), e))?;
+    Ok(text)
+}
+
+/// Files of a directory whose names end so, sorted; none where there is no such directory.
 pub fn names_ending(directory: &Path, suffix: &str) -> Result<Vec<PathBuf>, FileError> {
+    let fail = |e| FileError::new("list", directory, e);
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(io_error("read directory", directory)(error)),
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(fail(e)),
     };
     let mut paths = Vec::new();
     for entry in entries {
-        let path = entry.map_err(io_error("read directory", directory))?.path();
+        let path = entry.map_err(fail)?.path();
         if path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(suffix)) {
             paths.push(path);
         }
@@ -139,49 +144,118 @@ pub fn names_ending(directory: &Path, suffix: &str) -> Result<Vec<PathBuf>, File
     Ok(paths)
 }
 
-/// Writes a new file for its owner alone, on disk before it returns; an existing one is never touched.
-pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let mut file = create_new(path)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    written.map_err(io_error("write", path))?;
-    sync_parent(path)
+/// Replaces a file as a whole: after a crash there is the old content or the new, never a part.
+///
+/// The new file is private; the rename is on disk when this returns.
+pub fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    let fail = |e| FileError::new("write", path, e);
+    refuse_link("write", path)?;
+    let (directory, name) = split(path).map_err(fail)?;
+    let mut beside = None;
+    for number in 0..100_u32 {
+        let mut hidden = std::ffi::OsString::from(".");
+        hidden.push(name);
+        hidden.push(format!(".{}-{number}", std::process::id()));
+        let candidate = directory.join(hidden);
+        match private(OpenOptions::new().write(true).create_new(true)).open(&candidate) {
+            Ok(file) => {
+                beside = Some((candidate, file));
+                break;
+            }
+            // The trace of a crash.
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(fail(e)),
+        }
+    }
+    let Some((beside, mut file)) = beside else {
+        return Err(fail(io::Error::other("too many unfinished copies beside it")));
+    };
+    let written = file
+        .write_all(content)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&beside, path));
+    if let Err(e) = written {
+        let _ = fs::remove_file(&beside);
+        return Err(fail(e));
+    }
+    sync_directory(directory).map_err(fail)
 }
 
-fn create_new(path: &Path) -> Result<File, FileError> {
-    // `create_new` does not follow a link that somebody may have put there.
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(io_error("create", path))
+/// Creates a file that must not be there yet, durably.
+pub fn create_new(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    let fail = |e| FileError::new("create", path, e);
+    let (directory, _) = split(path).map_err(fail)?;
+    let mut file =
+        private(OpenOptions::new().write(true).create_new(true)).open(path).map_err(fail)?;
+    file.write_all(content)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| sync_directory(directory))
+        .map_err(fail)
 }
 
-/// A new name is on disk only when its directory is.
-fn sync_parent(path: &Path) -> Result<(), FileError> {
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(parent).and_then(|d| d.sync_all()).map_err(io_error("write directory", parent))
-}
-
-/// A file that only grows.
+/// A file that only grows, and that no other process appends to.
 #[derive(Debug)]
-pub struct Appender {
-    file: File,
+pub struct AppendFile {
     path: PathBuf,
+    file: File,
+    length: u64,
 }
 
-impl Appender {
-    /// Begins a new file.
-    pub fn create(path: &Path) -> Result<Self, FileError> {
-        let file = create_new(path)?;
-        sync_parent(path)?;
-        Ok(Self { file, path: path.to_owned() })
+impl AppendFile {
+    /// Opens it for this process alone, and makes it, for this user alone, if it is not there.
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        let fail = |e| FileError::new("open", path, e);
+        refuse_link("open", path)?;
+        let (directory, _) = split(path).map_err(fail)?;
+        let file = private(OpenOptions::new().read(true).append(true).create(true))
+            .open(path)
+            .map_err(fail)?;
+        let opened = file.metadata().map_err(fail)?;
+        if !opened.is_file() {
+            return Err(fail(io::Error::other("it is not a regular file")));
+        }
+        lock(&file, path)?;
+        sync_directory(directory).map_err(fail)?;
+        Ok(Self { path: path.to_owned(), file, length: opened.len() })
     }
 
-    /// Appends text; it is on disk when this returns.
-    pub fn append(&mut self, text: &str) -> io::Result<()> {
-        self.file.write_all(text.as_bytes())?;
-        self.file.sync_data()
+    /// What is in it.
+    pub fn read(&mut self) -> Result<String, FileError> {
+        let mut text = String::new();
+        self.file
+            .seek(io::SeekFrom::Start(0))
+            .and_then(|_| self.file.read_to_string(&mut text))
+            .map_err(|e| FileError::new("read", &self.path, e))?;
+        Ok(text)
+    }
+
+    /// Appends, and returns when it is on disk. What could not be written whole is taken back.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), FileError> {
+        let written = self.file.write_all(bytes).and_then(|()| self.file.sync_data());
+        match written {
+            Ok(()) => {
+                self.length += bytes.len() as u64;
+                Ok(())
+            }
+            Err(e) => {
+                let _ = self.file.set_len(self.length);
+                Err(FileError::new("append to", &self.path, e))
+            }
+        }
+    }
+
+    /// Cuts off what stands behind the last line feed: the trace of a kill in the middle of a write.
+    pub fn cut_torn_line(&mut self) -> Result<(), FileError> {
+        let text = self.read()?;
+        let whole = text.rfind('\n').map_or(0, |at| at + 1) as u64;
+        if whole < self.length {
+            self.file
+                .set_len(whole)
+                .and_then(|()| self.file.sync_data())
+                .map_err(|e| FileError::new("repair", &self.path, e))?;
+            self.length = whole;
+        }
+        Ok(())
     }
 
     /// Where it is.
@@ -190,114 +264,94 @@ impl Appender {
     }
 }
 
-/// A lock that ends with the process that holds it, however that ends.
+/// Holds a name for this process; given back when dropped, or when the process ends in whatever way.
 #[derive(Debug)]
 pub struct Lock {
-    // Held as long as it is open.
     _file: File,
 }
 
 impl Lock {
-    /// Takes the lock, and writes down who holds it; fails at once where another process has it.
-    pub fn take(path: &Path, holder: &str) -> Result<Self, FileError> {
-        let fail = |source| io_error("lock", path)(source);
-        let open = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path);
-        let mut file = open.map_err(fail)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                // Who holds it is only told; an unreadable name changes nothing.
-                let _ = (&file).take(200).read_to_string(&mut text);
-                let holder = if text.trim().is_empty() {
-                    "of another process".to_owned()
-                } else {
-                    text.trim().to_owned()
-                };
-                return Err(FileError::Held { path: path.to_owned(), holder });
-            }
-            Err(TryLockError::Error(source)) => return Err(fail(source)),
-        }
-        let write =
-            file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{holder}"));
-        write.map_err(fail)?;
+    /// Takes the lock; the error says which process holds it.
+    pub fn take(path: &Path) -> Result<Self, FileError> {
+        refuse_link("lock", path)?;
+        let fail = |e| FileError::new("lock", path, e);
+        let mut options = OpenOptions::new();
+        let mut file = private(options.read(true).write(true).create(true).truncate(false))
+            .open(path)
+            .map_err(fail)?;
+        lock(&file, path)?;
+        file.set_len(0)
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .and_then(|()| file.sync_data())
+            .map_err(fail)?;
         Ok(Self { _file: file })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn mode(path: &Path) -> u32 {
-        fs::metadata(path).expect("there").permissions().mode() & 0o777
-    }
-
-    #[test]
-    fn directories_and_files_are_their_owners_alone() {
-        let base = tempfile::tempdir().expect("a directory");
-        let dir = base.path().join("a/b");
-        private_dir(&dir).expect("made");
-        private_dir(&dir).expect("there already");
-        write_new(&dir.join("x"), b"y").expect("written");
-        assert_eq!((mode(&dir), mode(&dir.join("x"))), (0o700, 0o600));
-        fs::set_permissions(&dir, fs::Permissions::from_mode(0o777)).expect("chmod");
-        let error = private_dir(&dir).expect_err("others may write").to_string();
-        assert!(error.contains("others may write to it"), "{error}");
-    }
-
-    #[test]
-    fn an_existing_file_or_link_is_never_written_to() {
-        let base = tempfile::tempdir().expect("a directory");
-        let (victim, link) = (base.path().join("victim"), base.path().join("link"));
-        fs::write(&victim, "mine").expect("written");
-        std::os::unix::fs::symlink(&victim, &link).expect("linked");
-        for path in [&victim, &link] {
-            assert!(write_new(path, b"x").is_err());
-            assert!(Appender::create(path).is_err());
+fn lock(file: &File, path: &Path) -> Result<(), FileError> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => {
+            let holder = holder_of(file);
+            let who =
+                holder.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
+            let source = io::Error::new(ErrorKind::ResourceBusy, format!("{who} is using it"));
+            Err(FileError::new("lock", path, source))
         }
-        assert_eq!(fs::read_to_string(&victim).expect("read"), "mine");
+        Err(TryLockError::Error(e)) => Err(FileError::new("lock", path, e)),
     }
+}
 
-    #[test]
-    fn what_is_appended_stays() {
-        let base = tempfile::tempdir().expect("a directory");
-        let path = base.path().join("journal");
-        let mut appender = Appender::create(&path).expect("new");
-        appender.append("a\n").expect("appended");
-        appender.append("b\n").expect("appended");
-        assert_eq!(read_text(appender.path()).expect("read"), "a\nb\n");
-        assert_eq!(names_ending(base.path(), "nal").expect("listed"), [path]);
-        assert!(names_ending(&base.path().join("none"), "x").expect("listed").is_empty());
+/// The process that the kernel names as the holder, else the one that wrote its number into the file.
+fn holder_of(file: &File) -> Option<u32> {
+    let inode = file.metadata().ok()?.ino();
+    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    // `1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF`
+    let listed = locks.lines().find_map(|line| {
+        let mut words = line.split_whitespace().skip(4);
+        let pid = words.next()?.parse().ok()?;
+        let of = words.next()?.rsplit(':').next()?.parse::<u64>().ok()?;
+        (of == inode).then_some(pid)
+    });
+    let written = || {
+        let mut text = String::new();
+        let mut file = file;
+        file.seek(io::SeekFrom::Start(0)).ok()?;
+        file.take(32).read_to_string(&mut text).ok()?;
+        text.trim().parse().ok()
+    };
+    listed.or_else(written)
+}
+
+/// For this user alone, and never through a link, even one that appears after the look at it.
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    options.mode(0o600).custom_flags(libc::O_NOFOLLOW)
+}
+
+fn refuse_link(doing: &'static str, path: &Path) -> Result<(), FileError> {
+    match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_symlink() => Err(FileError::link(doing, path)),
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(FileError::new(doing, path, e)),
     }
+}
 
-    #[test]
-    fn a_second_holder_is_told_who_holds_it() {
-        let base = tempfile::tempdir().expect("a directory");
-        let path = base.path().join("lock");
-        let held = Lock::take(&path, "process 1, since noon").expect("free");
-        let error = Lock::take(&path, "process 2").expect_err("held");
-        assert_eq!(error.exit(), Exit::Refused);
-        assert!(error.to_string().contains("process 1, since noon"), "{error}");
-        drop(held);
-        Lock::take(&path, "process 2").expect("free again");
-    }
+fn split(path: &Path) -> io::Result<(&Path, &std::ffi::OsStr)> {
+    let name = path
+        .file_name()
+        .ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "it names no file"))?;
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    Ok((directory, name))
+}
 
-    #[test]
-    fn a_full_disk_is_told_with_what_helps() {
-        let full = FileError::Io {
-            what: "write",
-            path: "/x".into(),
-            source: io::ErrorKind::StorageFull.into(),
-        };
-        assert!(full.hint().expect("a hint").contains("make room"));
-        let error = read_text(Path::new("/")).expect_err("a directory").to_string();
-        assert!(error.contains("it is a directory"), "{error}");
+fn sync_directory(path: &Path) -> io::Result<()> {
+    match File::open(path)?.sync_all() {
+        // Some file systems have nothing to sync for a directory.
+        Err(e) if e.kind() == ErrorKind::InvalidInput => Ok(()),
+        other => other,
     }
 }

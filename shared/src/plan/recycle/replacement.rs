@@ -86,15 +86,13 @@ pub fn judge(
     if let Some(old) = sight.pods.get(&departed.uid) {
         return Verdict::Waiting(match old.deleting {
             Some(_) if !old.finalizers.is_empty() => {
-                format!("for it to end; finalizer `{}` holds it", old.finalizers[0])
+                format!("it to end; finalizer `{}` holds it", old.finalizers[0])
             }
             Some(until) if sight.now > until + SignedDuration::from_secs(60) => {
-                format!(
-                    "for it to end; it should have been gone at {until}, its node may be unable to"
-                )
+                format!("it to end; it should have been gone at {until}, its node may be unable to")
             }
-            Some(_) => "for it to end".to_owned(),
-            None => "for it to go".to_owned(),
+            Some(_) => "it to end".to_owned(),
+            None => "it to go".to_owned(),
         });
     }
     let owner = replacement.owner();
@@ -130,7 +128,7 @@ pub fn judge(
     }
     let Some(candidate) = candidates.first() else {
         return Verdict::Waiting(format!(
-            "for {} `{}` to create its replacement",
+            "{} `{}` to create its replacement",
             owner.kind, owner.name
         ));
     };
@@ -139,15 +137,12 @@ pub fn judge(
         if sight.now.duration_since(since) >= patience(trouble) {
             return Verdict::Hopeless(trouble.clone());
         }
-        return Verdict::Waiting(format!(
-            "for `{}`, which reports {}",
-            candidate.name, trouble.reason
-        ));
+        return Verdict::Waiting(format!("`{}`, which reports {}", candidate.name, trouble.reason));
     }
     Verdict::Waiting(if candidate.ready_since.is_some() {
-        format!("for `{}` to be Ready for {min_ready_seconds}s", candidate.name)
+        format!("`{}` to be Ready for {min_ready_seconds}s", candidate.name)
     } else {
-        format!("for `{}` to be Ready", candidate.name)
+        format!("`{}` to be Ready", candidate.name)
     })
 }
 

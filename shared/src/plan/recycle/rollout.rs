@@ -96,15 +96,13 @@ pub fn progress(workload: &Workload, since_generation: i64) -> Progress {
         return Progress::Failed("its progress deadline has passed".to_owned());
     }
     if generation < since_generation || observed_generation < generation {
-        return Progress::Waiting("for the controller to see the change".to_owned());
+        return Progress::Waiting("the controller to see the change".to_owned());
     }
     if updated < desired {
-        return Progress::Waiting(format!("for new pods: {updated} of {desired}"));
+        return Progress::Waiting(format!("new pods: {updated} of {desired}"));
     }
     if available < desired {
-        return Progress::Waiting(format!(
-            "for new pods to be available: {available} of {desired}"
-        ));
+        return Progress::Waiting(format!("new pods to be available: {available} of {desired}"));
     }
     Progress::Done
 }

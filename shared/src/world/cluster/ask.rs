@@ -10,13 +10,14 @@ use super::fault::ClusterError;
 use super::kubeconfig::Chosen;
 use super::tls_fault::ConnectFault;
 use super::token_file::TokenFile;
+use crate::facts::trace::RequestTrace;
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 use jiff::{SignedDuration, Timestamp};
 use kube::client::Body;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 /// Requests at a time. HTTP/1.1: each is a connection of its own, and administrators are exempt from the server's brakes.
@@ -154,7 +155,7 @@ impl Asker {
         encoding: Option<&'static str>,
     ) -> Result<http::Response<Body>, ClusterError> {
         let mut request = http::Request::builder()
-            .method(method)
+            .method(&method)
             .uri(path)
             .header(header::ACCEPT, "application/json");
         if let Some(content_type) = content_type {
@@ -170,7 +171,17 @@ impl Asker {
             ClusterError::Flag("a name holds characters that no request can carry".to_owned())
         })?;
         let client = self.client().await?;
-        client.send(request).await.map_err(|e| self.broken(&e))
+        let begun = Instant::now();
+        let result = client.send(request).await;
+        if let Some(trace) = &self.connection.trace {
+            trace(&RequestTrace {
+                method: method.to_string(),
+                path: path.to_owned(),
+                status: result.as_ref().ok().map(|response| response.status().as_u16()),
+                took: begun.elapsed(),
+            });
+        }
+        result.map_err(|e| self.broken(&e))
     }
 
     /// One request, one answer, no repetition.

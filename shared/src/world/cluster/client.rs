@@ -6,6 +6,7 @@ use super::kubeconfig::Chosen;
 use super::{plugin, proxy, trust};
 use http::{HeaderValue, Uri};
 use kube::config::AuthInfo;
+use secrecy::ExposeSecret as _;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -59,9 +60,13 @@ pub(super) async fn build(
     if let Some(exec) = user.exec.take() {
         expires = plugin::run(&mut user, &exec).await?;
     }
+    check_token(&user)?;
     let cluster = &chosen.cluster;
     let mut config = kube::Config::new(server.clone());
-    config.insecure(connection, chosen);
+    // A CA on the command line means that it is to be checked.
+    let unchecked = cluster.insecure_skip_tls_verify.unwrap_or(false)
+        && connection.certificate_authority.is_none();
+    config.accept_invalid_certs = connection.insecure_skip_tls_verify || unchecked;
     config.root_cert = trust::roots(connection, cluster)?;
     config.tls_server_name = match (&connection.tls_server_name, &connection.server) {
         (Some(name), _) => Some(name.clone()),
@@ -84,15 +89,17 @@ pub(super) async fn build(
     Ok(Built { client, expires })
 }
 
-trait Insecure {
-    fn insecure(&mut self, connection: &Connection, chosen: &Chosen);
-}
-
-impl Insecure for kube::Config {
-    fn insecure(&mut self, connection: &Connection, chosen: &Chosen) {
-        let file = chosen.cluster.insecure_skip_tls_verify.unwrap_or(false)
-            && connection.certificate_authority.is_none();
-        self.accept_invalid_certs = connection.insecure_skip_tls_verify || file;
+/// A token that no header can hold makes the client panic.
+fn check_token(user: &AuthInfo) -> Result<(), ClusterError> {
+    let Some(token) = &user.token else {
+        return Ok(());
+    };
+    match HeaderValue::from_str(token.expose_secret()) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(ClusterError::Material {
+            what: "the token".to_owned(),
+            reason: "it holds characters that no token has".to_owned(),
+        }),
     }
 }
 

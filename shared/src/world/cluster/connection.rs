@@ -1,5 +1,6 @@
 //! What flags and environment say about the connection: plain data, made by `cli`.
 
+use crate::facts::trace::TraceSink;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -92,4 +93,6 @@ pub struct Connection {
     pub disable_compression: bool,
     /// The name and version under which audit logs show the tool.
     pub user_agent: String,
+    /// Who is told of each request: `-v 6`.
+    pub trace: Option<TraceSink>,
 }

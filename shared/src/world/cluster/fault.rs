@@ -133,6 +133,10 @@ impl ClusterError {
 }
 
 impl Fault for ClusterError {
+    fn server_reason(&self) -> Option<&str> {
+        self.reason()
+    }
+
     fn exit(&self) -> Exit {
         match self {
             Self::Flag(_) => Exit::Usage,

@@ -49,6 +49,8 @@ pub enum ConnectFault {
     NoCommonAlgorithm,
     /// The other side does not speak TLS.
     NotTls,
+    /// The other side does not speak HTTP.
+    NotHttp,
     /// Anything else.
     Other(String),
 }
@@ -87,6 +89,7 @@ impl fmt::Display for ConnectFault {
             }
             Self::NoCommonAlgorithm => f.write_str("no TLS algorithm in common"),
             Self::NotTls => f.write_str("it does not speak TLS"),
+            Self::NotHttp => f.write_str("it does not speak HTTP"),
             Self::Other(what) => f.write_str(what),
         }
     }
@@ -141,6 +144,9 @@ impl ConnectFault {
             Self::NotTls => {
                 "check whether the server address should begin with http://, or names another port"
             }
+            Self::NotHttp => {
+                "check whether the server address should begin with https://, or names another port"
+            }
             Self::Other(_) => return None,
         };
         Some(text.to_owned())
@@ -183,6 +189,9 @@ impl ConnectFault {
                 || text.contains("handshake eof")
             {
                 found = found.or(Some(Self::HungUp));
+            }
+            if text.starts_with("invalid HTTP") {
+                found = found.or(Some(Self::NotHttp));
             }
             last = Some(text);
             next = error.source();

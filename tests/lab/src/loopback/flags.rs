@@ -9,7 +9,7 @@ use crate::ports;
 /// refuses loopback addresses there, and nothing in this form of the lab dials it.
 pub(super) const PODS: &str = "10.64.0.0/10";
 pub(super) const SERVICES: &str = "10.201.0.0/16";
-/// The cluster's DNS Service: the tenth address of [`SERVICES`], as everywhere.
+/// The cluster's DNS Service: the tenth address of the service range, as everywhere.
 pub const DNS: &str = "10.201.0.10";
 
 /// An address of the documentation range, for API server `n`.

@@ -1,0 +1,139 @@
+//! Makes a plan, or reads one.
+
+use crate::TOOL;
+use crate::cli::Args;
+use crate::observe::observe;
+use crate::request::{Place, Request, Select};
+use crate::target::Target;
+use rotation_core::apply::journal::Seen;
+use rotation_core::apply::state::StateDir;
+use rotation_core::cli::console::Console;
+use rotation_core::cli::failure::Failure;
+use rotation_core::facts::identity::ClusterIdentity;
+use rotation_core::facts::words::{count, time};
+use rotation_core::plan::document::{Plan, SCHEMA_VERSION};
+use rotation_core::plan::recycle::plan::{Header, draw};
+use rotation_core::world::clock::Clock;
+use rotation_core::world::cluster::Cluster;
+use rotation_core::world::files;
+use std::path::Path;
+
+/// A plan, and what the run needs beside it.
+pub(super) struct Made {
+    /// The plan.
+    pub(super) plan: Plan,
+    /// Credentials as they were seen, for the journal.
+    pub(super) seen: Vec<Seen>,
+    /// Single pods were named.
+    pub(super) explicit: bool,
+}
+
+/// Looks at the cluster and decides.
+pub(super) fn make(
+    args: &Args,
+    cluster: &Cluster,
+    identity: &ClusterIdentity,
+    state: &StateDir,
+    console: &Console,
+    clock: &dyn Clock,
+) -> Result<Made, Failure> {
+    let request = args.request(cluster.default_namespace())?;
+    let (memory, doubts) = state.remember(identity);
+    for doubt in doubts {
+        console.warn(&doubt);
+    }
+    let cut_off = memory.cut_off(clock.now()).cloned();
+    let observed = observe(cluster, &request, memory, clock.now())?;
+    if !observed.picked.missing.is_empty() {
+        missing(&request, &observed.picked.missing, console)?;
+    }
+    let header = Header {
+        tool: TOOL.name.to_owned(),
+        tool_version: TOOL.version.to_owned(),
+        created_at: observed.background.now,
+        cluster: identity.clone(),
+    };
+    let mut plan = draw(header, &observed.scene, &request.options);
+    plan.skipped.extend(observed.picked.left);
+    if let Some(run) = cut_off {
+        plan.notes.push(format!(
+            "the run of {} ended early, with {} of {} done; what is left is done now",
+            time(run.at),
+            run.done,
+            count(run.steps, "step")
+        ));
+    }
+    let digests = observed.background.digests();
+    let mut seen: Vec<Seen> =
+        digests.into_iter().map(|(key, digest)| Seen { key, digest }).collect();
+    seen.sort_by(|a, b| a.key.cmp(&b.key));
+    Ok(Made { plan, seen, explicit: is_explicit(&request.select) })
+}
+
+/// Whether the operator named single pods: then what cannot be done to them is an error before anything is done.
+fn is_explicit(select: &Select) -> bool {
+    match select {
+        Select::Named(targets) => targets.iter().any(|t| matches!(t, Target::Pod(_))),
+        Select::Matching { .. } | Select::Stale => false,
+    }
+}
+
+/// A target that matches nothing is never silently a success.
+fn missing(request: &Request, targets: &[String], console: &Console) -> Result<(), Failure> {
+    let place = |word: &String| match request.presets.get(word) {
+        Some(preset) => {
+            format!("preset `{word}` matches no pod in {}", preset.namespaces.join(", "))
+        }
+        None => match (&request.place, &request.select) {
+            (Place::Namespace { name, .. }, Select::Named(_)) => {
+                format!("there is no {word} in namespace {name}")
+            }
+            _ => format!("there is no {word}"),
+        },
+    };
+    let words: Vec<String> = targets.iter().map(place).collect();
+    if request.ignore_not_found {
+        for word in words {
+            console.note(&word);
+        }
+        return Ok(());
+    }
+    Err(Failure::refused(format!("{}; nothing was changed", words.join("; "))).with_hint(format!(
+        "run `{} presets` to see what each preset matches here, or pass --ignore-not-found",
+        TOOL.name
+    )))
+}
+
+/// Reads a plan that was made for this cluster.
+pub(super) fn read(path: &Path, identity: &ClusterIdentity) -> Result<Made, Failure> {
+    let text = files::read_named(path)?;
+    let name = path.display();
+    let unusable = |why: String| Failure::usage(format!("cannot use plan `{name}`: {why}"));
+    let schema: Schema =
+        serde_json::from_str(&text).map_err(|e| unusable(format!("it is no plan: {e}")))?;
+    if schema.schema_version != SCHEMA_VERSION {
+        return Err(unusable(format!(
+            "its schemaVersion is `{}`, this version of the tool reads `{SCHEMA_VERSION}`",
+            schema.schema_version
+        )));
+    }
+    let plan: Plan = serde_json::from_str(&text).map_err(|e| unusable(e.to_string()))?;
+    if plan.tool != TOOL.name {
+        return Err(unusable(format!("`{}` made it", plan.tool)));
+    }
+    if !plan.cluster.is_same_cluster(identity) {
+        return Err(Failure::refused(format!(
+            "plan `{name}` was made for another cluster ({}); nothing was changed",
+            plan.cluster.server
+        ))
+        .with_hint("pass --context or --kubeconfig of the cluster that the plan is for"));
+    }
+    Ok(Made { plan, seen: Vec::new(), explicit: false })
+}
+
+/// Enough of any version to say which it is.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Schema {
+    schema_version: String,
+}

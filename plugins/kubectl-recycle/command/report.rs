@@ -1,0 +1,263 @@
+//! Results: what was planned, what was done, what is left; as a table, as names, as one document.
+
+use crate::cli::Args;
+use rotation_core::apply::outcome::{Outcome, Report};
+use rotation_core::cli::console::Console;
+use rotation_core::cli::failure::Failure;
+use rotation_core::cli::output::OutputFormat;
+use rotation_core::facts::duration::human;
+use rotation_core::facts::exit::Exit;
+use rotation_core::facts::identity::{ClusterIdentity, ObjectRef};
+use rotation_core::facts::words::count;
+use rotation_core::plan::document::{Action, Plan, Skipped};
+use rotation_core::tell::table::{Cell, Table};
+use serde::Serialize;
+use std::path::Path;
+use std::time::Duration;
+
+/// The version of the result's format.
+const SCHEMA_VERSION: &str = "rotation/recycle-result/v1";
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    schema_version: &'static str,
+    tool: &'a str,
+    tool_version: &'a str,
+    cluster: &'a ClusterIdentity,
+    exit_code: u8,
+    interrupted: bool,
+    took_seconds: f64,
+    steps: Vec<StepResult<'a>>,
+    skipped: &'a [Skipped],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StepResult<'a> {
+    id: &'a str,
+    target: &'a ObjectRef,
+    node: Option<&'a str>,
+    reason: &'a str,
+    outcome: Option<&'a Outcome>,
+}
+
+/// The exit code of a run: a pod that was meant and left alone is no success.
+pub(super) fn exit(plan: &Plan, report: &Report) -> Exit {
+    let exit = report.exit(plan);
+    let left = plan.skipped.iter().any(|s| s.refused);
+    let changed = report.outcomes.values().any(Outcome::changed);
+    match exit {
+        Exit::Done if left && changed => Exit::Partly,
+        Exit::Done if left => Exit::Refused,
+        exit => exit,
+    }
+}
+
+/// One sentence for the end of a run.
+pub(super) fn sentence(plan: &Plan, report: &Report, journal: &Path) -> String {
+    let all = plan.steps().count();
+    let done = report.done();
+    let left = plan.skipped.iter().filter(|s| s.refused).count();
+    let took = human(report.took);
+    let mut text = match exit(plan, report) {
+        Exit::Done => return format!("{} recycled and Ready in {took}", count(all, "pod")),
+        Exit::Interrupted => {
+            format!("interrupted after {took}: {done} of {} done", count(all, "pod"))
+        }
+        Exit::Unproven => {
+            format!("all {} went, but not every replacement was Ready in time", count(all, "pod"))
+        }
+        Exit::Refused => "nothing was changed".to_owned(),
+        Exit::Unexpected | Exit::Usage | Exit::Findings | Exit::Partly => {
+            format!("{done} of {} done in {took}", count(all, "pod"))
+        }
+    };
+    if left > 0 {
+        text.push_str(&format_args!(", {} left alone", count(left, "pod")).to_string());
+    }
+    if let Some(lost) = &report.journal_lost {
+        text.push_str(&format_args!("; the journal cannot be written: {lost}").to_string());
+    }
+    text.push_str(
+        &format_args!("; run the same command again to go on (journal {})", journal.display())
+            .to_string(),
+    );
+    text
+}
+
+/// One text, each part on a line of its own.
+pub(super) fn lines(parts: impl Iterator<Item = String>) -> String {
+    parts.flat_map(|part| [part, "\n".to_owned()]).collect()
+}
+
+/// Prints the result of a run.
+pub(super) fn print(
+    args: &Args,
+    console: &Console,
+    plan: &Plan,
+    report: &Report,
+) -> Result<(), Failure> {
+    let format = args.output.output;
+    if let Some(format) = format.and_then(OutputFormat::document) {
+        let steps = plan
+            .steps()
+            .map(|step| StepResult {
+                id: &step.id,
+                target: &step.target,
+                node: step.node.as_deref(),
+                reason: &step.reason,
+                outcome: report.of(step),
+            })
+            .collect();
+        let document = Document {
+            schema_version: SCHEMA_VERSION,
+            tool: &plan.tool,
+            tool_version: &plan.tool_version,
+            cluster: &plan.cluster,
+            exit_code: exit(plan, report).code(),
+            interrupted: report.interrupted,
+            took_seconds: report.took.as_secs_f64(),
+            steps,
+            skipped: &plan.skipped,
+        };
+        return console.document(&document, format);
+    }
+    if format == Some(OutputFormat::Name) {
+        let done = plan.steps().filter(|s| matches!(report.of(s), Some(Outcome::Done { .. })));
+        console.data(&lines(done.map(|s| s.target.kubectl_name())));
+        return Ok(());
+    }
+    let wide = format == Some(OutputFormat::Wide);
+    let mut table = if wide {
+        Table::new(["NAMESPACE", "POD", "RESULT", "REPLACEMENT", "NODE", "TIME", "REASON"])
+    } else {
+        Table::new(["NAMESPACE", "POD", "RESULT", "REPLACEMENT", "TIME"])
+    };
+    for step in plan.steps() {
+        let (result, replacement, time) = words(report.of(step));
+        let mut cells: Vec<Cell> =
+            [step.target.namespace.as_str(), step.target.name.as_str(), &result, &replacement]
+                .into_iter()
+                .map(Cell::from)
+                .collect();
+        if wide {
+            cells.push(Cell::from(step.node.as_deref().unwrap_or("")));
+        }
+        cells.push(Cell::from(time.as_str()));
+        if wide {
+            cells.push(Cell::from(step.reason.as_str()));
+        }
+        table.row(cells);
+    }
+    console.table(&table, args.output.no_headers);
+    Ok(())
+}
+
+fn words(outcome: Option<&Outcome>) -> (String, String, String) {
+    let plain = |word: &str| (word.to_owned(), String::new(), String::new());
+    match outcome {
+        Some(Outcome::Done { proof, millis, changed }) => {
+            let new = proof.replacement.clone().or_else(|| proof.note.clone()).unwrap_or_default();
+            let word = if *changed { "recycled" } else { "already done" };
+            (word.to_owned(), new, human(Duration::from_millis(*millis)))
+        }
+        Some(Outcome::Failed { reason, .. }) => plain(&format!("failed: {reason}")),
+        Some(Outcome::Unproven { .. }) => plain("not proven"),
+        Some(Outcome::Blocked { .. }) => plain("blocked"),
+        Some(Outcome::UnderWay { .. }) => plain("under way"),
+        Some(Outcome::NotBegun { .. }) | None => plain("not begun"),
+    }
+}
+
+/// Prints that there was nothing to do, in the format that a script expects.
+pub(super) fn print_nothing(args: &Args, console: &Console, plan: &Plan) -> Result<(), Failure> {
+    match args.output.output.and_then(OutputFormat::document) {
+        Some(_) => print(args, console, plan, &Report::default()),
+        None => Ok(()),
+    }
+}
+
+/// Prints a plan: the document for `-f`, names, or a table.
+pub(super) fn print_plan(args: &Args, console: &Console, plan: &Plan) -> Result<(), Failure> {
+    let format = args.output.output;
+    if let Some(format) = format.and_then(OutputFormat::document) {
+        return console.document(plan, format);
+    }
+    if format == Some(OutputFormat::Name) {
+        console.data(&lines(plan.steps().map(|s| s.target.kubectl_name())));
+        return Ok(());
+    }
+    let wide = format == Some(OutputFormat::Wide);
+    let mut table = if wide {
+        Table::new(["PHASE", "NAMESPACE", "NAME", "NODE", "ACTION", "WORKLOAD", "REASON"])
+    } else {
+        Table::new(["PHASE", "NAMESPACE", "NAME", "ACTION", "REASON"])
+    };
+    for phase in &plan.phases {
+        for wave in &phase.waves {
+            for step in &wave.steps {
+                let mut cells = vec![
+                    phase.name.as_str(),
+                    step.target.namespace.as_str(),
+                    step.target.name.as_str(),
+                ];
+                if wide {
+                    cells.push(step.node.as_deref().unwrap_or(""));
+                }
+                cells.push(action(&step.action));
+                if wide {
+                    cells.push(wave.name.as_str());
+                }
+                cells.push(step.reason.as_str());
+                table.row(cells.into_iter().map(Cell::from));
+            }
+        }
+    }
+    if !table.is_empty() {
+        console.table(&table, args.output.no_headers);
+    }
+    for skipped in &plan.skipped {
+        let word = if skipped.refused { "refused" } else { "left alone" };
+        console.note(&format!("{word}: {}", skipped_words(skipped)));
+    }
+    if plan.is_empty() {
+        console.note("nothing to recycle");
+    }
+    Ok(())
+}
+
+fn action(action: &Action) -> &'static str {
+    match action {
+        Action::EvictPod { .. } => "evict",
+        Action::DeletePod { .. } => "delete",
+        Action::AwaitPod => "wait",
+        Action::CreatePod { .. } => "create",
+        Action::RestartRollout { .. } => "roll out",
+    }
+}
+
+/// `pod/x (ns): why`.
+pub(super) fn skipped_words(skipped: &Skipped) -> String {
+    let Skipped { target, message, .. } = skipped;
+    format!("{} ({}): {message}", target.kubectl_name(), target.namespace)
+}
+
+/// The words that say what was meant, for hints that are commands.
+pub(super) fn targets(args: &Args) -> String {
+    let mut words = args.targets.clone();
+    if let Some(path) = &args.plan {
+        words.push(format!("-f {}", path.display()));
+    }
+    if let Some(selector) = &args.selection.selector {
+        words.push(format!("-l '{selector}'"));
+    }
+    if let Some(node) = &args.node {
+        words.push(format!("--node {node}"));
+    }
+    if args.selection.all_namespaces {
+        words.push("-A".to_owned());
+    }
+    let connection = args.connection.for_hint();
+    format!("{}{connection}", words.join(" "))
+}

@@ -1,0 +1,334 @@
+//! Which of the pods that were seen are meant, and why. Pure.
+
+use crate::presets::Preset;
+use crate::request::{Place, Request, Select};
+use crate::target::Target;
+use jiff::Timestamp;
+use rotation_core::apply::memory::Memory;
+use rotation_core::facts::credential::Digest;
+use rotation_core::facts::identity::Uid;
+use rotation_core::facts::pod::Pod;
+use rotation_core::facts::selector::Selector;
+use rotation_core::facts::service::Service;
+use rotation_core::facts::words::time;
+use rotation_core::facts::workload::{Workload, WorkloadKind};
+use rotation_core::plan::document::{SkipReason, Skipped};
+use rotation_core::plan::recycle::order::Order;
+use rotation_core::plan::recycle::scene::{Guard, Maker, Scene, Selection};
+use rotation_core::plan::staleness::{CredentialKey, Credentials, Evidence, judge, started_before};
+use std::collections::{BTreeSet, HashMap};
+
+/// What the decision looks at beside the scene.
+#[derive(Debug, Default)]
+pub(crate) struct Background {
+    /// Services that presets name, by namespace and name.
+    pub(crate) services: HashMap<(String, String), Service>,
+    /// What the cluster hands out.
+    pub(crate) credentials: Credentials,
+    /// What earlier runs knew.
+    pub(crate) memory: Memory,
+    /// The API server's time.
+    pub(crate) now: Timestamp,
+}
+
+impl Background {
+    /// Digests of what is handed out now.
+    pub(crate) fn digests(&self) -> HashMap<CredentialKey, Digest> {
+        let roots = self.credentials.root_cas.values().filter_map(|root| {
+            Some((CredentialKey::RootCa { namespace: root.namespace.clone() }, root.ca?))
+        });
+        let tokens = self.credentials.tokens.values().filter_map(|secret| {
+            let (namespace, name) = (secret.namespace.clone(), secret.name.clone());
+            Some((CredentialKey::Token { namespace, name }, secret.token?))
+        });
+        roots.chain(tokens).collect()
+    }
+}
+
+/// What came of the selection, beside the scene's selected pods.
+#[derive(Debug, Default)]
+pub(crate) struct Picked {
+    /// Pods that are meant and need nothing.
+    pub(crate) left: Vec<Skipped>,
+    /// Targets that match nothing.
+    pub(crate) missing: Vec<String>,
+}
+
+/// Selects among the scene's pods.
+pub(crate) fn pick(scene: &mut Scene, background: &Background, request: &Request) -> Picked {
+    scene.guards = guards(background, request);
+    let mut picked = Picked::default();
+    let mut found: BTreeSet<usize> = BTreeSet::new();
+    let mut selected = HashMap::new();
+    let digests = background.digests();
+    for pod in &scene.pods {
+        let known = Known::of(scene, pod);
+        let reason = match &request.select {
+            Select::Named(targets) => {
+                let hits = targets.iter().enumerate().filter_map(|(index, target)| {
+                    Some((index, target, named(target, pod, &known, background, request)?))
+                });
+                let hits: Vec<_> = hits.collect();
+                found.extend(hits.iter().map(|(index, ..)| *index));
+                let Some((_, target, how)) = hits.into_iter().next() else { continue };
+                let replaces = match target {
+                    Target::Preset(name) => {
+                        request.presets.get(name).and_then(|p| p.replaces.clone())
+                    }
+                    Target::Workload(..) | Target::Pod(_) | Target::Stale => None,
+                };
+                Reason { words: how, explicit: matches!(target, Target::Pod(_)), replaces }
+            }
+            Select::Matching { labels, node } => {
+                let labelled = labels.as_ref().is_none_or(|s| s.matches(&pod.labels));
+                let there = node.as_ref().is_none_or(|n| pod.node.as_deref() == Some(n));
+                if !labelled || !there {
+                    continue;
+                }
+                Reason::plain(matching_words(labels.as_ref(), node.as_deref()))
+            }
+            Select::Stale => match judge(pod, &background.credentials) {
+                Evidence::Stale(why) => Reason::plain(why.to_string()),
+                Evidence::Unknown(why) if request.all => Reason::plain(why),
+                Evidence::Unknown(why) => {
+                    let message = format!("{why}; --all recycles it too");
+                    picked.left.push(left(pod, SkipReason::Unknown, message));
+                    continue;
+                }
+                Evidence::Fresh(_) => continue,
+            },
+        };
+        if !request.all
+            && let Some(message) = fresh(pod, &known, background, request, &digests)
+        {
+            picked.left.push(left(pod, SkipReason::Fresh, message));
+            continue;
+        }
+        let Reason { words, explicit, replaces } = reason;
+        let order = order(pod, &known, background, request);
+        selected.insert(pod.uid.clone(), Selection { reason: words, order, explicit, replaces });
+    }
+    scene.selected = selected;
+    if let Select::Named(targets) = &request.select {
+        let absent = |(index, target): (usize, &Target)| {
+            let empty = !found.contains(&index) && !exists(target, scene, request);
+            empty.then(|| target.words())
+        };
+        picked.missing = targets.iter().enumerate().filter_map(absent).collect();
+    }
+    picked
+}
+
+struct Reason {
+    words: String,
+    explicit: bool,
+    replaces: Option<String>,
+}
+
+impl Reason {
+    fn plain(words: String) -> Self {
+        Self { words, explicit: false, replaces: None }
+    }
+}
+
+/// The controllers of a pod, as far as they are known.
+struct Known<'a> {
+    direct: Option<&'a Workload>,
+    top: Option<&'a Workload>,
+    top_name: Option<&'a str>,
+    top_uid: Option<&'a Uid>,
+}
+
+impl<'a> Known<'a> {
+    fn of(scene: &'a Scene, pod: &'a Pod) -> Self {
+        match scene.maker(pod) {
+            Maker::Known { direct, top } => Self {
+                direct: Some(direct),
+                top: Some(top),
+                top_name: Some(&top.name),
+                top_uid: Some(&top.uid),
+            },
+            Maker::Foreign(owner) | Maker::Gone(owner) => Self {
+                direct: None,
+                top: None,
+                top_name: Some(&owner.name),
+                top_uid: Some(&owner.uid),
+            },
+            Maker::Nobody => Self { direct: None, top: None, top_name: None, top_uid: None },
+        }
+    }
+
+    fn kind(&self) -> Option<WorkloadKind> {
+        self.top.map(|w| w.kind)
+    }
+}
+
+/// How a target names a pod, if it does.
+fn named(
+    target: &Target,
+    pod: &Pod,
+    known: &Known<'_>,
+    background: &Background,
+    request: &Request,
+) -> Option<String> {
+    match target {
+        Target::Preset(name) => {
+            let preset = request.presets.get(name)?;
+            if !in_place_of_preset(pod, request) {
+                return None;
+            }
+            let found = by_preset(preset, pod, known, background)?;
+            Some(format!("preset {name}, {found}"))
+        }
+        Target::Workload(kind, name) => {
+            let is = |w: &&Workload| w.kind == *kind && *w.name == **name;
+            let hit = known.direct.filter(is).or(known.top.filter(is))?;
+            in_place(pod, request).then(|| format!("pod of {}", hit.reference().kubectl_name()))
+        }
+        Target::Pod(name) => {
+            (*pod.name == **name && in_place(pod, request)).then(|| "named".to_owned())
+        }
+        Target::Stale => None,
+    }
+}
+
+fn by_preset(
+    preset: &Preset,
+    pod: &Pod,
+    known: &Known<'_>,
+    background: &Background,
+) -> Option<String> {
+    let service = service_of(preset, &pod.namespace, background);
+    preset.finds(pod, known.top_name, service).map(|found| found.words())
+}
+
+fn service_of<'a>(
+    preset: &Preset,
+    namespace: &str,
+    background: &'a Background,
+) -> Option<&'a Selector> {
+    let key = (namespace.to_owned(), preset.service.clone()?);
+    background.services.get(&key)?.selector.as_ref()
+}
+
+fn in_place(pod: &Pod, request: &Request) -> bool {
+    match &request.place {
+        Place::Everywhere => true,
+        Place::Namespace { name, .. } => **name == *pod.namespace,
+    }
+}
+
+/// A preset looks in its own namespaces, unless `-n` names one.
+fn in_place_of_preset(pod: &Pod, request: &Request) -> bool {
+    match &request.place {
+        Place::Namespace { name, given: true } => **name == *pod.namespace,
+        Place::Namespace { given: false, .. } | Place::Everywhere => true,
+    }
+}
+
+fn matching_words(labels: Option<&Selector>, node: Option<&str>) -> String {
+    match (labels, node) {
+        (Some(labels), Some(node)) => format!("labelled `{labels}`, on node `{node}`"),
+        (Some(labels), None) => format!("labelled `{labels}`"),
+        (None, Some(node)) => format!("on node `{node}`"),
+        (None, None) => "selected".to_owned(),
+    }
+}
+
+/// Why a pod that is meant needs nothing.
+fn fresh(
+    pod: &Pod,
+    known: &Known<'_>,
+    background: &Background,
+    request: &Request,
+    digests: &HashMap<CredentialKey, Digest>,
+) -> Option<String> {
+    let made =
+        known.top_uid.and_then(|uid| background.memory.made(pod, uid, background.now, digests));
+    if let Some(run) = made {
+        return Some(format!(
+            "created at {}, by the run of {}; --all recycles it again",
+            time(pod.created),
+            time(run.at)
+        ));
+    }
+    let since = request.since.filter(|_| request.select != Select::Stale)?;
+    (!started_before(pod, since)).then(|| format!("started after {}", time(since)))
+}
+
+/// A preset that knows a pod gives it its place, also where it was selected in another way.
+fn order(pod: &Pod, known: &Known<'_>, background: &Background, request: &Request) -> Order {
+    request
+        .presets
+        .iter()
+        .find(|preset| by_preset(preset, pod, known, background).is_some())
+        .map_or_else(|| Order::of_kind(known.kind()), |preset| preset.order_of(known.top_name))
+}
+
+/// Services that must keep answering, whatever way their pods are selected in.
+fn guards(background: &Background, request: &Request) -> Vec<Guard> {
+    let mut guards = Vec::new();
+    for preset in request.presets.iter().filter(|p| p.keep_ready > 0) {
+        for namespace in &preset.namespaces {
+            let key = preset.service.clone().map(|service| (namespace.clone(), service));
+            let service = key.and_then(|key| background.services.get(&key));
+            if let Some((service, selector)) = service.and_then(|s| Some((s, s.selector.clone()?)))
+            {
+                guards.push(Guard {
+                    name: format!("{namespace}/{}", service.name),
+                    namespace: namespace.as_str().into(),
+                    selector,
+                    keep_ready: preset.keep_ready,
+                    service: Some(service.name.to_string()),
+                });
+                continue;
+            }
+            // Without the Service each label stands for a set of pods of its own.
+            guards.extend(preset.labels.iter().map(|selector| Guard {
+                name: format!("{namespace}/{selector}"),
+                namespace: namespace.as_str().into(),
+                selector: selector.clone(),
+                keep_ready: preset.keep_ready,
+                service: None,
+            }));
+        }
+    }
+    guards
+}
+
+/// A workload without pods is there, and has nothing to recycle.
+fn exists(target: &Target, scene: &Scene, request: &Request) -> bool {
+    match target {
+        Target::Workload(kind, name) => scene.workloads.values().any(|w| {
+            w.kind == *kind
+                && *w.name == **name
+                && match &request.place {
+                    Place::Everywhere => true,
+                    Place::Namespace { name, .. } => **name == *w.namespace,
+                }
+        }),
+        Target::Preset(_) | Target::Pod(_) | Target::Stale => false,
+    }
+}
+
+fn left(pod: &Pod, reason: SkipReason, message: String) -> Skipped {
+    Skipped { target: pod.reference(), reason, message, refused: false }
+}
+
+/// Pods of a preset, each with the workload at the top, as `namespace/kind/name`.
+pub(crate) fn of_preset<'a>(
+    preset: &'a Preset,
+    scene: &'a Scene,
+    background: &'a Background,
+) -> impl Iterator<Item = (&'a Pod, String)> {
+    scene.pods.iter().filter_map(move |pod| {
+        let known = Known::of(scene, pod);
+        by_preset(preset, pod, &known, background)?;
+        let workload = match known.top {
+            Some(top) => format!("{}/{}", top.namespace, top.reference().kubectl_name()),
+            None if pod.mirror => format!("{} (static pods)", pod.namespace),
+            None => format!("{}/pod/{}", pod.namespace, pod.name),
+        };
+        Some((pod, workload))
+    })
+}

@@ -1,0 +1,12 @@
+//! The doors against a server in this process, and against this machine's files and signals.
+#![expect(clippy::disallowed_methods, reason = "tests make the world that the doors look at")]
+
+mod acting;
+mod connecting;
+mod feeding;
+mod files;
+mod interrupting;
+mod listing;
+mod secrecy;
+mod setup;
+mod trusting;
