@@ -1,4 +1,4 @@
-//! The command line: `cargo lab up|down|status|kubeconfig|logs|exec`.
+//! The command line: `cargo lab up|down|status|kubeconfig|logs|exec|packages`.
 //!
 //! What another program may read goes to stdout, everything said to a person to stderr.
 
@@ -43,6 +43,8 @@ enum Verb {
     Logs(Logs),
     /// Run a command with KUBECONFIG and PATH set for a lab.
     Exec(Exec),
+    /// Print the Debian packages that machines need and that are not installed, one a line.
+    Packages,
 }
 
 #[derive(Debug, Args)]
@@ -124,6 +126,7 @@ impl Cli {
             }
             Verb::Logs(logs) => logs.run(),
             Verb::Exec(exec) => exec.run(),
+            Verb::Packages => out(&machines::packages()),
         }
     }
 }
