@@ -86,7 +86,7 @@ impl Machines {
     /// Waits until `count` pods of a namespace that match `selector` are Ready, and no other that matches exists.
     pub fn wait_pods_ready(&self, namespace: &str, selector: &str, count: usize) -> Result<()> {
         let what = format!("{count} pods in {namespace} ({selector}) to be ready");
-        wait(Duration::from_mins(1), &what, || {
+        wait(super::SETTLE, &what, || {
             let pods = list(self, &["pods", "--namespace", namespace, "--selector", selector])?;
             Ok(pods.len() == count && pods.iter().all(|pod| condition(pod, "Ready")))
         })

@@ -12,7 +12,7 @@ use super::cgroup::Hierarchies;
 use super::images::Images;
 use super::kubeadm::Secrets;
 use super::state::{self, RECORD};
-use super::{Machines, addons, boot, kubeadm, net, plan};
+use super::{Machines, SETTLE, addons, boot, kubeadm, net, plan};
 use crate::process::write_json;
 use crate::talk::say;
 
@@ -69,9 +69,9 @@ impl Machines {
             anyhow::Ok(joined)
         })?;
         self.phases.extend(joined.into_iter().map(|(when, what)| (what, when)));
-        addons::wait_nodes(self, Duration::from_mins(1))?;
+        addons::wait_nodes(self, SETTLE)?;
         self.phase("nodes Ready", began);
-        addons::wait_pods(self, Duration::from_mins(1))?;
+        addons::wait_pods(self, SETTLE)?;
         self.phase("Service addresses and names", began);
         Ok(())
     }
