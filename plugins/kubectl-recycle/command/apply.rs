@@ -77,19 +77,16 @@ pub(super) fn run(
 
 /// Workloads whose pods the plan recycles: what a later run recognises its pods by.
 fn owners(plan: &Plan) -> Vec<Uid> {
-    let owners: BTreeSet<Uid> = plan
-        .steps()
-        .flat_map(|s| &s.verify)
-        .filter_map(|probe| match probe {
-            Probe::Replaced { replacement, .. } => Some(replacement.owner().uid.clone()),
-            Probe::OthersReady { .. }
-            | Probe::Gone
-            | Probe::Recreated
-            | Probe::RolledOut
-            | Probe::EndpointsReady { .. } => None,
-        })
-        .collect();
-    owners.into_iter().collect()
+    let rolled = plan.steps().filter(|s| s.target.kind != "Pod").map(|s| s.target.uid.clone());
+    let replaced = plan.steps().flat_map(|s| &s.verify).filter_map(|probe| match probe {
+        Probe::Replaced { replacement, .. } => Some(replacement.owner().uid.clone()),
+        Probe::OthersReady { .. }
+        | Probe::Gone
+        | Probe::Recreated
+        | Probe::RolledOut
+        | Probe::EndpointsReady { .. } => None,
+    });
+    rolled.chain(replaced).collect::<BTreeSet<Uid>>().into_iter().collect()
 }
 
 /// Saves the manifests of pods that nobody else would create again, before anything is deleted.

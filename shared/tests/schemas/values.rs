@@ -1,13 +1,13 @@
 //! One value of every variant. The matches in it are exhaustive: a new variant does not compile until it stands here.
 
 use jiff::Timestamp;
-use rotation_core::apply::engine::Effect;
+use rotation_core::apply::effect::Effect;
 use rotation_core::apply::journal::{Chain, Entry, Seen};
 use rotation_core::apply::outcome::{Outcome, Proof};
 use rotation_core::facts::credential::Digest;
 use rotation_core::facts::exit::Exit;
 use rotation_core::facts::identity::{ClusterIdentity, ObjectRef};
-use rotation_core::facts::pod::Owner;
+use rotation_core::facts::owner::Owner;
 use rotation_core::facts::selector::Selector;
 use rotation_core::plan::document::{
     Action, Phase, Plan, Probe, Replacement, SCHEMA_VERSION, SkipReason, Skipped, Step, Wave,
