@@ -44,7 +44,7 @@ use images::Images;
 use state::Record;
 
 /// How long nodes and pods may take to become Ready: seconds on a quiet machine, minutes where others build beside it.
-const SETTLE: std::time::Duration = std::time::Duration::from_mins(5);
+const SETTLE: Duration = Duration::from_mins(5);
 
 /// What is wanted.
 #[derive(Clone, Debug)]
