@@ -128,7 +128,14 @@ fn what_is_wrong_with_the_command_line_is_said_before_anything_is_asked() {
 fn without_a_terminal_and_without_yes_nothing_is_changed() {
     let api = world::start();
     let sandbox = sandbox(&api);
-    sandbox.run("dns").is(str![]);
+    sandbox.run("dns").is(str![[r#"
+exit 4
+--- stdout
+--- stderr
+error: cannot ask whether to recycle 2 pods: not on a terminal, and no --yes; nothing was changed
+hint: look at what would be done with --dry-run, then run it again with --yes
+
+"#]]);
     assert!(api.changes().is_empty(), "{:?}", api.changes());
     assert!(!sandbox.state().exists());
 }
