@@ -1,9 +1,10 @@
 //! Labs, each started when the first test asks for it and taken down after the last one.
 
-use super::api::Api;
+use super::api::{Api, Pod};
 use super::until;
 use lab::loopback::{Generation, Kubectl, Loopback, Options};
 use lab::process::Launch;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -14,6 +15,7 @@ pub(crate) struct Lab {
     pub(crate) kubectl: Kubectl,
     pub(crate) kubeconfig: PathBuf,
     pub(crate) api: Api,
+    world: Mutex<()>,
 }
 
 static CURRENT: OnceLock<Lab> = OnceLock::new();
@@ -79,6 +81,7 @@ impl Lab {
             kubeconfig: loopback.kubeconfig(),
             loopback: Mutex::new(Some(loopback)),
             api: Api(address.unwrap_or_default()),
+            world: Mutex::default(),
         };
         if world {
             lab.apply(&lab::world::runbooks());
@@ -87,6 +90,19 @@ impl Lab {
             }
         }
         lab
+    }
+
+    /// The runbooks' world, for one test at a time.
+    pub(crate) fn world(&self) -> MutexGuard<'_, ()> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Every pod of the runbooks' world.
+    pub(crate) fn all(&self) -> BTreeSet<Pod> {
+        ["default", "kube-system", "kubernetes-dashboard"]
+            .into_iter()
+            .flat_map(|namespace| self.api.pods(namespace, ""))
+            .collect()
     }
 
     /// Applies objects.

@@ -52,6 +52,12 @@ impl Outcome {
         self
     }
 
+    /// Lines of stderr that hold these words, without what differs.
+    pub(crate) fn lines(&self, words: &str) -> Vec<String> {
+        let hits = self.stderr.lines().filter(|line| line.contains(words));
+        hits.map(|line| plain(&line.replace(&self.home, "[HOME]"))).collect()
+    }
+
     /// Something that is said nowhere.
     #[track_caller]
     pub(crate) fn never_says(&self, words: &str) -> &Self {
@@ -79,7 +85,7 @@ fn plain(text: &str) -> String {
             (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}".to_owned(), "[UID]"),
             (r"https?://127\.\d+\.\d+\.\d+:\d+".to_owned(), "[SERVER]"),
             (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( UTC|Z)?".to_owned(), "[TIME]"),
-            (r"\b\d\d:\d\d:\d\d\b".to_owned(), "[CLOCK]"),
+            (r"\b\d\d:\d\d:\d\dZ".to_owned(), "[CLOCK]"),
             (format!(r"-{letter}{{6,10}}-{letter}{{5}}\b"), "-[ID]"),
             (format!(r"-{letter}{{5}}\b"), "-[ID]"),
             (r"\b(\d+h ?)?(\d+m ?)?\d+(\.\d+)? ?m?s\b".to_owned(), "[TOOK]"),
