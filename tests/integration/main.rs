@@ -7,6 +7,7 @@
     reason = "tests start processes, write files and wait; only the tools themselves are held to their rooms"
 )]
 
+mod awkward;
 mod harness;
 mod promises;
 mod runbook;
@@ -14,5 +15,5 @@ mod runbook;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    harness::run([promises::cases(), runbook::cases()])
+    harness::run([awkward::cases(), promises::cases(), runbook::cases()])
 }
