@@ -374,7 +374,9 @@ fn the_only_pod_of_a_service_is_kept_and_the_remedies_are_named() {
     for remedy in ["scale its workload to 2", "--strategy rollout", "--allow last-ready"] {
         assert!(plan.skipped[0].message.contains(remedy), "{}", plan.skipped[0].message);
     }
-    assert_eq!(single().lines(&allowing(&[Allowance::LastReady])), ["evict p"]);
+    let accepted = single().draw(&allowing(&[Allowance::LastReady]));
+    assert_eq!(lines(&accepted), ["evict p"]);
+    assert!(accepted.steps().all(|s| s.expect.is_empty()), "nobody is waited for: {accepted:?}");
     // An unready one serves nobody; a second one, even unready, will take over.
     assert_eq!(deployment().pod("p", of, &unready()).lines(&Options::default()), ["evict p"]);
     let two = deployment().pod("p", of, &NONE).beside("q", of, &unready());
