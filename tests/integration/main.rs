@@ -9,11 +9,12 @@
 
 mod awkward;
 mod harness;
+mod interrupts;
 mod promises;
 mod runbook;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    harness::run([awkward::cases(), promises::cases(), runbook::cases()])
+    harness::run([interrupts::cases(), awkward::cases(), promises::cases(), runbook::cases()])
 }
