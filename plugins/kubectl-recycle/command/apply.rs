@@ -14,7 +14,6 @@ use rotation_core::cli::failure::Failure;
 use rotation_core::cli::narrator::{self, Narrator};
 use rotation_core::facts::credential::Digest;
 use rotation_core::facts::identity::Uid;
-use rotation_core::facts::words::count;
 use rotation_core::plan::document::{Action, Plan, Probe};
 use rotation_core::world::clock::{Clock, SystemClock};
 use rotation_core::world::cluster::Cluster;
@@ -52,7 +51,7 @@ pub(super) fn run(
     })?;
 
     let dns = DnsCheck::before(cluster, &plan, args.resolve.as_deref());
-    let what = format!("recycle {}", count(plan.steps().count(), "pod"));
+    let what = format!("recycle {}", report::things(plan.steps().map(|s| &s.target)));
     let place = cluster
         .context()
         .map_or_else(|| cluster.server().to_owned(), |c| format!("{c} ({})", cluster.server()));

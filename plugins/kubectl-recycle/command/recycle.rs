@@ -10,8 +10,7 @@ use rotation_core::cli::dry_run::DryRun;
 use rotation_core::cli::failure::Failure;
 use rotation_core::cli::output::OutputFormat;
 use rotation_core::facts::exit::Exit;
-use rotation_core::facts::words::count;
-use rotation_core::plan::document::{Plan, Step};
+use rotation_core::plan::document::{Action, Plan, Step};
 use rotation_core::world::clock::SystemClock;
 use rotation_core::world::cluster::Cluster;
 
@@ -66,7 +65,7 @@ fn refused_or_empty(
             format!("run `{} {} --dry-run` to see what could be", TOOL.name, report::targets(args));
         return Err(Failure::refused(format!(
             "{} cannot be recycled, nothing was changed: {}",
-            count(refused.len(), "pod"),
+            report::things(refused.iter().map(|s| &s.target)),
             list.join("; ")
         ))
         .with_hint(hint));
@@ -88,7 +87,8 @@ fn ask(args: &Args, console: &Console, cluster: &Cluster, plan: &Plan) -> Result
         let target = &step.target;
         format!("{} ({}){node}: {}", target.kubectl_name(), target.namespace, step.reason)
     };
-    let targets: Vec<String> = plan.steps().map(words).collect();
+    let is_again = |step: &&Step| matches!(step.action, Action::CreatePod { .. });
+    let targets: Vec<String> = plan.steps().filter(|s| !is_again(s)).map(words).collect();
     let mut namespaces: Vec<&str> = plan.steps().map(|s| s.target.namespace.as_str()).collect();
     namespaces.sort_unstable();
     namespaces.dedup();

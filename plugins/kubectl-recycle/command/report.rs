@@ -7,11 +7,12 @@ use rotation_core::cli::failure::Failure;
 use rotation_core::cli::output::OutputFormat;
 use rotation_core::facts::duration::human;
 use rotation_core::facts::exit::Exit;
-use rotation_core::facts::identity::{ClusterIdentity, ObjectRef};
+use rotation_core::facts::identity::{ClusterIdentity, ObjectRef, Uid};
 use rotation_core::facts::words::count;
-use rotation_core::plan::document::{Action, Plan, Skipped};
+use rotation_core::plan::document::{Action, Plan, Skipped, Step};
 use rotation_core::tell::table::{Cell, Table};
 use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -56,25 +57,28 @@ pub(super) fn exit(plan: &Plan, report: &Report) -> Exit {
 
 /// One sentence for the end of a run.
 pub(super) fn sentence(plan: &Plan, report: &Report, journal: &Path) -> String {
-    let all = plan.steps().count();
-    let done = report.done();
-    let left = plan.skipped.iter().filter(|s| s.refused).count();
+    let all = things(plan.steps().map(|s| &s.target));
+    let is_done = |s: &Step| matches!(report.of(s), Some(Outcome::Done { .. }));
+    let open: BTreeSet<&Uid> =
+        plan.steps().filter(|s| !is_done(s)).map(|s| &s.target.uid).collect();
+    let done: BTreeSet<&Uid> =
+        plan.steps().map(|s| &s.target.uid).filter(|uid| !open.contains(uid)).collect();
+    let done = done.len();
+    let left = things(plan.skipped.iter().filter(|s| s.refused).map(|s| &s.target));
     let took = human(report.took);
     let mut text = match exit(plan, report) {
-        Exit::Done => return format!("{} recycled and Ready in {took}", count(all, "pod")),
-        Exit::Interrupted => {
-            format!("interrupted after {took}: {done} of {} done", count(all, "pod"))
-        }
+        Exit::Done => return format!("{all} recycled and Ready in {took}"),
+        Exit::Interrupted => format!("interrupted after {took}: {done} of {all} done"),
         Exit::Unproven => {
-            format!("all {} went, but not every replacement was Ready in time", count(all, "pod"))
+            format!("{all} recycled, and not every replacement was seen to be Ready in time")
         }
         Exit::Refused => "nothing was changed".to_owned(),
         Exit::Unexpected | Exit::Usage | Exit::Findings | Exit::Partly => {
-            format!("{done} of {} done in {took}", count(all, "pod"))
+            format!("{done} of {all} done in {took}")
         }
     };
-    if left > 0 {
-        text.push_str(&format_args!(", {} left alone", count(left, "pod")).to_string());
+    if plan.skipped.iter().any(|s| s.refused) {
+        text.push_str(&format_args!(", {left} left alone").to_string());
     }
     if let Some(lost) = &report.journal_lost {
         text.push_str(&format_args!("; the journal cannot be written: {lost}").to_string());
@@ -84,6 +88,13 @@ pub(super) fn sentence(plan: &Plan, report: &Report, journal: &Path) -> String {
             .to_string(),
     );
     text
+}
+
+/// `3 pods`, or `2 workloads` where those are rolled out. One that is deleted and created again is one.
+pub(super) fn things<'a>(targets: impl Iterator<Item = &'a ObjectRef>) -> String {
+    let all: BTreeMap<&Uid, &str> = targets.map(|t| (&t.uid, t.kind.as_str())).collect();
+    let pods = all.values().all(|kind| *kind == "Pod");
+    count(all.len(), if pods { "pod" } else { "workload" })
 }
 
 /// One text, each part on a line of its own.

@@ -4,6 +4,7 @@ use super::Tool;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::output::OutputArgs;
+use crate::tell::clean;
 use crate::tell::colour::{self, When, is_dumb};
 use crate::tell::event::Listeners;
 use crate::tell::human::{Human, Manner};
@@ -72,16 +73,16 @@ impl Console {
         self.screen.data(text);
     }
 
-    /// A line on stderr, unless `--quiet`.
+    /// A line on stderr, unless `--quiet`. Cleaned: it may hold what another machine said.
     pub fn note(&self, text: &str) {
         if self.manner != Manner::Quiet {
-            self.screen.line(text);
+            self.screen.line(&clean::line(text));
         }
     }
 
-    /// A warning on stderr, always.
+    /// A warning on stderr, always. Cleaned as well.
     pub fn warn(&self, text: &str) {
-        self.screen.line(&format!("{} {text}", Tone::Warning.paint("warning:")));
+        self.screen.line(&format!("{} {}", Tone::Warning.paint("warning:"), clean::line(text)));
     }
 
     /// A table on stdout.

@@ -10,3 +10,6 @@ pub mod plan;
 pub mod replacement;
 pub mod rollout;
 pub mod scene;
+
+#[cfg(test)]
+mod tests;

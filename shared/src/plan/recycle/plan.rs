@@ -163,7 +163,8 @@ fn wave_of(order: Order, group: Group<'_>, id: &str, scene: &Scene, options: &Op
     let mut steps = Vec::new();
     for (pod, selection, choice) in &members {
         let number = steps.len() + 1;
-        steps.extend(steps_of(pod, selection, choice, guard, &format!("{id}.{number}")));
+        let id = format!("{id}.{number}");
+        steps.extend(steps_of(pod, selection, choice, guard, options, &id));
     }
     Wave {
         name,
@@ -179,6 +180,7 @@ fn steps_of(
     selection: &Selection,
     choice: &Choice,
     guard: Option<&Guard>,
+    options: &Options,
     id: &str,
 ) -> Vec<Step> {
     let mut expect = Vec::new();
@@ -190,11 +192,14 @@ fn steps_of(
         None => Probe::Gone,
     }];
     if let Some(guard) = guard.filter(|g| g.keep_ready > 0) {
-        expect.push(Probe::OthersReady {
-            namespace: guard.namespace.to_string(),
-            selector: guard.selector.clone(),
-            at_least: guard.keep_ready,
-        });
+        // Who accepts the outage waits for nobody.
+        if !options.allows(Allowance::LastReady) {
+            expect.push(Probe::OthersReady {
+                namespace: guard.namespace.to_string(),
+                selector: guard.selector.clone(),
+                at_least: guard.keep_ready,
+            });
+        }
         if let Some(service) = &guard.service {
             verify.push(Probe::EndpointsReady {
                 namespace: guard.namespace.to_string(),

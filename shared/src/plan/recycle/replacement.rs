@@ -117,13 +117,16 @@ pub fn judge(
         })
         .collect();
     candidates.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
+    // Clocks differ, and a server tells its own in whole seconds: where no time is asked for, none is compared.
     let long_enough = |since: Timestamp| {
-        sight.now.duration_since(since) >= SignedDuration::from_secs(min_ready_seconds.into())
+        min_ready_seconds == 0
+            || sight.now.duration_since(since)
+                >= SignedDuration::from_secs(min_ready_seconds.into())
     };
     if let Some(ready) = candidates.iter().find(|p| p.ready_since.is_some_and(long_enough)) {
         return Verdict::Ready { uid: ready.uid.clone(), name: ready.name.clone() };
     }
-    if let Some(why) = not_wanted(departed, replacement, sight) {
+    if let Some(why) = not_wanted(departed, replacement, candidates.is_empty(), sight) {
         return Verdict::NotWanted(why);
     }
     let Some(candidate) = candidates.first() else {
@@ -160,7 +163,12 @@ fn belongs_to(pod: &Pod, owner: &Owner, sight: &Sight) -> bool {
 }
 
 /// The controller is gone, scaled down, or does not want this node any more.
-fn not_wanted(departed: &Departed, replacement: &Replacement, sight: &Sight) -> Option<String> {
+fn not_wanted(
+    departed: &Departed,
+    replacement: &Replacement,
+    none_is_there: bool,
+    sight: &Sight,
+) -> Option<String> {
     let owner = replacement.owner();
     let Some(workload) = sight.workloads.get(&owner.uid) else {
         // A controller of a foreign kind is never in sight; one of Kubernetes' own that is missing was deleted.
@@ -185,8 +193,9 @@ fn not_wanted(departed: &Departed, replacement: &Replacement, sight: &Sight) -> 
         }
         Replacement::Owner { owner } => {
             let ready = sight.pods.values().filter(|p| p.is_ready() && belongs_to(p, owner, sight));
-            (workload.desired == 0 || ready.count() >= workload.desired as usize)
-                .then(|| scaled(workload))
+            // One that is there and not yet Ready for long enough is wanted: it is the replacement.
+            let full = none_is_there && ready.count() >= workload.desired as usize;
+            (workload.desired == 0 || full).then(|| scaled(workload))
         }
     }
 }
@@ -321,6 +330,18 @@ mod tests {
             Verdict::Ready { .. }
         ));
         assert!(matches!(verdict(&by_owner(), "x", 11, &sight(pods(), rs())), Verdict::Waiting(_)));
+    }
+
+    /// The API server tells its time in whole seconds, and kubelets stamp conditions with their own clocks.
+    #[test]
+    fn a_clock_that_is_behind_makes_no_replacement_unwanted() {
+        let of = ("ReplicaSet", "rs");
+        let pods = vec![pod("a", "known", of, READY), pod("b", "new", of, READY)];
+        let mut sight = sight(pods, vec![workload(WorkloadKind::ReplicaSet, "rs", 2)]);
+        sight.now = "2026-01-01T11:59:49Z".parse().expect("time");
+        assert!(matches!(verdict(&by_owner(), "x", 0, &sight), Verdict::Ready { .. }));
+        // Ready, and not yet for long enough: it is still the replacement.
+        assert!(matches!(verdict(&by_owner(), "x", 5, &sight), Verdict::Waiting(_)));
     }
 
     #[test]

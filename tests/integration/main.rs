@@ -1,0 +1,20 @@
+//! `kubectl recycle` from outside: the real binary against real control planes, and against an API double for what a
+//! real one shows rarely. Exit code, stdout and stderr are compared together.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests start processes, write files and wait; only the tools themselves are held to their rooms"
+)]
+
+mod awkward;
+mod harness;
+mod interrupts;
+mod promises;
+mod runbook;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    harness::run([interrupts::cases(), awkward::cases(), promises::cases(), runbook::cases()])
+}
