@@ -3,8 +3,9 @@
 //! Crash-only: nothing here needs to run for the next run to converge. A step whose proof holds already is done, and a
 //! step is bound to an identity, so that a second run never does a thing twice to the wrong object.
 
+use super::effect::{Effect, Expectation, Remark, Verified};
 use super::journal::{Entry, Journal};
-use super::outcome::{Outcome, Proof, Report};
+use super::outcome::{Outcome, Report};
 use crate::facts::words;
 use crate::plan::document::{Phase, Plan, Step, Wave};
 use jiff::Timestamp;
@@ -31,65 +32,6 @@ pub trait Interpreter {
     fn remarks(&mut self) -> Vec<Remark> {
         Vec::new()
     }
-}
-
-/// What happens beside the steps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Remark {
-    /// The world cannot be seen at present; it is tried again.
-    Lost(String),
-    /// It can be seen again.
-    Back,
-}
-
-/// Whether a change may be made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Expectation {
-    /// Yes.
-    Holds,
-    /// Not yet.
-    Wait(String),
-    /// The world is not as the plan saw it: never improvise.
-    Moved(String),
-}
-
-/// What came of an attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// The change was made, or had been made by somebody else.
-    Made,
-    /// Not now; asking again may help.
-    Blocked {
-        /// By what.
-        by: String,
-        /// When to ask again, where the server said so.
-        retry_after: Option<Duration>,
-    },
-    /// Asking again will not help.
-    Refused {
-        /// A stable word.
-        reason: String,
-        /// In words.
-        message: String,
-    },
-    /// It is not known whether it was made: look again before asking again.
-    Unclear(String),
-}
-
-/// Whether what should follow holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verified {
-    /// Yes.
-    Holds(Proof),
-    /// Not yet.
-    Waiting(String),
-    /// It never will.
-    Never {
-        /// A stable word.
-        reason: String,
-        /// In words.
-        message: String,
-    },
 }
 
 /// How long is waited.

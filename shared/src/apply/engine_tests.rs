@@ -1,6 +1,7 @@
 //! The engine against a scripted world: pace, order, failures, interrupts, and a stop after every journal entry.
 
-use super::engine::{Effect, Expectation, Happening, Interpreter, Limits, Verified, apply};
+use super::effect::{Effect, Expectation, Verified};
+use super::engine::{Happening, Interpreter, Limits, apply};
 use super::journal::{Entry, Event, Journal};
 use super::outcome::{Outcome, Proof, Report};
 use crate::facts::exit::Exit;

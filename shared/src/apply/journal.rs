@@ -3,7 +3,7 @@
 //! Each line carries the digest of the line before it, so that a damaged journal is seen and not believed. Losing it
 //! loses history, not the ability to go on: the state is always read from the world.
 
-use super::engine::Effect;
+use super::effect::Effect;
 use super::outcome::Outcome;
 use crate::facts::credential::Digest;
 use crate::facts::identity::{ClusterIdentity, ObjectRef, Uid};

@@ -3,6 +3,7 @@
 //! [`engine`] decides when which step runs, [`journal`] remembers what was meant and what happened, and an
 //! [`engine::Interpreter`] turns actions and probes into requests.
 
+pub mod effect;
 pub mod engine;
 pub mod journal;
 pub mod memory;

@@ -1,6 +1,7 @@
 //! Interprets plans of recycling: steps become requests, probes are answered from pods that a feed keeps current.
 
-use super::engine::{Effect, Expectation, Interpreter, Remark, Verified};
+use super::effect::{Effect, Expectation, Remark, Verified};
+use super::engine::Interpreter;
 use super::outcome::Proof;
 use crate::facts::identity::{ObjectRef, Uid};
 use crate::facts::pod::{Interner, Pod};

@@ -1,8 +1,7 @@
 //! Turns what the engine tells into events.
 
-use crate::apply::engine::{
-    self, Effect, Expectation, Happening, Interpreter, Limits, Remark, Verified,
-};
+use crate::apply::effect::{Effect, Expectation, Remark, Verified};
+use crate::apply::engine::{self, Happening, Interpreter, Limits};
 use crate::apply::journal::Journal;
 use crate::apply::outcome::{Outcome, Report};
 use crate::facts::exit::Exit;

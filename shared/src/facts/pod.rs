@@ -4,8 +4,8 @@
 //! of nodes and namespaces) is held once, through [`Interner`].
 
 use super::identity::{ObjectRef, Uid};
+pub use super::owner::Owner;
 use super::selector::Labels;
-use super::wire;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -23,20 +23,6 @@ pub enum PodPhase {
     Succeeded,
     /// Ended badly, for good.
     Failed,
-}
-
-/// The controller of an object: its owner reference with `controller: true`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Owner {
-    /// API group, empty for the core group.
-    pub group: Box<str>,
-    /// Kind.
-    pub kind: Box<str>,
-    /// Name.
-    pub name: Box<str>,
-    /// Identity.
-    pub uid: Uid,
 }
 
 /// How a pod names a secret.
@@ -158,11 +144,6 @@ impl Pod {
     /// Ended for good: nothing waits for it.
     pub fn is_finished(&self) -> bool {
         matches!(self.phase, PodPhase::Succeeded | PodPhase::Failed)
-    }
-
-    /// Converts what the API sent; `None` for an object without name or UID, which no server sends.
-    pub fn read(pod: wire::Pod, interner: &mut Interner) -> Option<Self> {
-        wire::pod_facts(pod, interner)
     }
 }
 

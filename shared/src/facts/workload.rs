@@ -1,7 +1,7 @@
 //! Controllers that make pods: what they want, how far they are, and how they roll.
 
 use super::identity::{ObjectRef, Uid};
-use super::node::{NodeAffinity, Toleration};
+use super::placement::{NodeAffinity, Placement, Toleration};
 use super::pod::Owner;
 use super::selector::Selector;
 use super::wire::{LabelSelector, Meta, null_as_default};
@@ -209,21 +209,6 @@ impl Workload {
             progress_deadline_exceeded,
         }
     }
-}
-
-/// Where a DaemonSet's template lets its pods run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Placement {
-    /// `spec.nodeName`: one node only.
-    pub node_name: Box<str>,
-    /// `spec.nodeSelector`.
-    pub node_selector: Selector,
-    /// Required node affinity.
-    pub affinity: Option<NodeAffinity>,
-    /// Tolerations of the template.
-    pub tolerations: Vec<Toleration>,
-    /// Pods of the host's network also tolerate a node without network.
-    pub host_network: bool,
 }
 
 /// A listed controller.

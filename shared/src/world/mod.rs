@@ -3,5 +3,6 @@
 pub mod beside;
 pub mod clock;
 pub mod cluster;
+pub mod dns;
 pub mod files;
 pub mod interrupt;

@@ -1,7 +1,8 @@
-//! The command line: `cargo lab up|down|status|kubeconfig|logs|exec`.
+//! The command line: `cargo lab up|down|status|kubeconfig|logs|exec|packages`.
 //!
 //! What another program may read goes to stdout, everything said to a person to stderr.
 
+mod machines;
 mod status;
 
 use std::ffi::OsString;
@@ -42,6 +43,8 @@ enum Verb {
     Logs(Logs),
     /// Run a command with KUBECONFIG and PATH set for a lab.
     Exec(Exec),
+    /// Print the Debian packages that machines need and that are not installed, one a line.
+    Packages,
 }
 
 #[derive(Debug, Args)]
@@ -64,6 +67,15 @@ struct Up {
     /// How many API servers.
     #[arg(long, default_value_t = 1, value_name = "N")]
     api_servers: u32,
+    /// Real machines with kubelets instead of simulated nodes: a kubeadm cluster. Needs root.
+    #[arg(long, conflicts_with_all = ["kubernetes", "nodes", "api_servers"])]
+    machines: bool,
+    /// How many machines with a control plane.
+    #[arg(long, default_value_t = 3, value_name = "N", requires = "machines")]
+    control_planes: u8,
+    /// How many machines for pods.
+    #[arg(long, default_value_t = 2, value_name = "N", requires = "machines")]
+    workers: u8,
     /// Put the runbooks' objects into it: kube-dns, kube2iam, fluentd, canal, kube-proxy, dashboard, metrics-server.
     #[arg(long)]
     world: bool,
@@ -82,6 +94,9 @@ struct Down {
 struct Logs {
     #[command(flatten)]
     named: Named,
+    /// Those of a machine, e.g. control-1, or of the switch between the machines.
+    #[arg(long, value_name = "MACHINE")]
+    machine: Option<String>,
     /// Which component, e.g. kube-apiserver.
     component: Option<String>,
 }
@@ -90,6 +105,9 @@ struct Logs {
 struct Exec {
     #[command(flatten)]
     named: Named,
+    /// On a machine, e.g. control-1.
+    #[arg(long, value_name = "MACHINE")]
+    machine: Option<String>,
     /// The command and its arguments, after `--`.
     #[arg(required = true, last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -108,28 +126,34 @@ impl Cli {
             }
             Verb::Logs(logs) => logs.run(),
             Verb::Exec(exec) => exec.run(),
+            Verb::Packages => out(&machines::packages()),
         }
     }
 }
 
 impl Up {
     fn run(self) -> Result<()> {
-        let lab = Loopback::start(&Options {
-            kubernetes: self.kubernetes,
-            nodes: self.nodes,
-            api_servers: self.api_servers,
-            name: Some(self.named.name.clone()),
-            detached: true,
-            ..Options::default()
-        })?;
-        if self.world {
-            lab.apply(&crate::world::runbooks())?;
-        }
         let name = &self.named.name;
+        let kubeconfig = if self.machines {
+            machines::up(name, self.control_planes, self.workers, self.world)?
+        } else {
+            let lab = Loopback::start(&Options {
+                kubernetes: self.kubernetes,
+                nodes: self.nodes,
+                api_servers: self.api_servers,
+                name: Some(name.clone()),
+                detached: true,
+                ..Options::default()
+            })?;
+            if self.world {
+                lab.apply(&crate::world::runbooks())?;
+            }
+            lab.kubeconfig()
+        };
         let named = if name == "default" { String::new() } else { format!(" --name {name}") };
         say(&format!("use it: cargo lab exec{named} -- kubectl get pods -A"));
         say(&format!("end it: cargo lab down{named}"));
-        out(&format!("{}\n", lab.kubeconfig().display()))
+        out(&format!("{}\n", kubeconfig.display()))
     }
 }
 
@@ -146,6 +170,10 @@ impl Down {
 
 impl Logs {
     fn run(self) -> Result<()> {
+        if let Some(machine) = &self.machine {
+            let component = self.component.as_deref();
+            return out(&machines::logs(&self.named.name, machine, component)?);
+        }
         let dir = labs::find(&self.named.name)?.join("log");
         let entries =
             std::fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))?;
@@ -176,21 +204,24 @@ impl Logs {
 impl Exec {
     /// Becomes the command, so that its exit code, signals and terminal are its own.
     fn run(self) -> Result<()> {
-        let lab = Loopback::open(&self.named.name)?;
+        if let Some(machine) = &self.machine {
+            return machines::exec(&self.named.name, machine, &self.command);
+        }
+        let name = &self.named.name;
+        let dir = labs::find(name)?;
         ensure!(
-            process::owner(lab.dir()).is_some_and(|owner| owner.lives()),
-            "lab {} has lost its owner: `cargo lab down`",
-            lab.name()
+            process::owner(&dir).is_some_and(|owner| owner.lives()),
+            "lab {name} has lost its owner: `cargo lab down --name {name}`"
         );
+        let programs = crate::components::ensure(crate::components::Set::Current)?;
         let inherited = std::env::var_os("PATH").unwrap_or_default();
-        let folders =
-            std::iter::once(lab.programs().to_path_buf()).chain(std::env::split_paths(&inherited));
+        let folders = std::iter::once(programs).chain(std::env::split_paths(&inherited));
         let path = std::env::join_paths(folders).context("PATH cannot be extended")?;
         let mut words = self.command.iter();
         let program = words.next().context("no command")?;
         let error = Command::new(program)
             .args(words)
-            .env("KUBECONFIG", lab.kubeconfig())
+            .env("KUBECONFIG", dir.join("admin.conf"))
             .env("PATH", path)
             .exec();
         Err(error).with_context(|| format!("cannot run {}", program.display()))

@@ -90,7 +90,7 @@ fn clean_up(dir: &Path) -> Result<()> {
     if let Some(at) = below {
         bail!("{at} is still mounted: `umount {at}`, then run this again");
     }
-    Ok(())
+    crate::machines::clean_up(dir)
 }
 
 /// A name is a directory and part of what people type.

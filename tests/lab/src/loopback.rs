@@ -25,6 +25,7 @@ pub use kubectl::Kubectl;
 pub use nodes::Health;
 pub use pki::Authority;
 pub use settings::{Component, Generation, Options, Settings};
+pub(crate) use start::keep_logs;
 
 use crate::process::{Owner, Processes, owner};
 use crate::{components, labs};
@@ -238,7 +239,7 @@ impl Drop for Loopback {
             return;
         }
         let result = if std::thread::panicking() {
-            start::keep_logs(&self.processes)
+            keep_logs(&self.processes)
         } else {
             take_down(&self.processes)
         };

@@ -62,6 +62,8 @@ pub struct Launch {
     pub arguments: Vec<OsString>,
     /// Set in its environment, beside what it inherits.
     pub environment: Vec<(String, OsString)>,
+    /// Killed without being asked first: everything it started ends with it.
+    pub at_once: bool,
 }
 
 impl Launch {
@@ -84,6 +86,13 @@ impl Launch {
         self
     }
 
+    /// Makes it one that is killed without being asked first.
+    #[must_use]
+    pub fn at_once(mut self) -> Self {
+        self.at_once = true;
+        self
+    }
+
     /// Sets an environment variable.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
@@ -101,6 +110,9 @@ pub struct Record {
     pub identity: Identity,
     /// Counts up within a lab; processes are stopped in reverse.
     pub order: u32,
+    /// Whether it is killed without being asked first.
+    #[serde(default)]
+    pub at_once: bool,
 }
 
 /// The processes of one lab.
@@ -143,6 +155,11 @@ impl Processes {
 
     /// Starts a process in a session of its own, so that no terminal and no Ctrl-C reaches it.
     pub fn start(&self, launch: &Launch) -> Result<Record> {
+        self.start_with(launch, Stdio::null())
+    }
+
+    /// Starts a process that has `stdin`, say a socket that was opened for it.
+    pub fn start_with(&self, launch: &Launch, stdin: Stdio) -> Result<Record> {
         if let Some(running) = self.find(&launch.name)? {
             ensure!(!running.identity.alive(), "{} runs already: stop it first", launch.name);
         }
@@ -159,7 +176,7 @@ impl Processes {
             .envs(launch.environment.iter().map(|(name, value)| (name, value)))
             .env(MARK, &self.dir)
             .current_dir("/")
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(out.try_clone().context("cannot share the log")?)
             .stderr(out)
             .spawn()
@@ -168,7 +185,7 @@ impl Processes {
             Identity::of(child.id()).with_context(|| format!("{} ended at once", launch.name))?;
         self.children.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(child);
         let order = self.records()?.iter().map(|record| record.order + 1).max().unwrap_or(0);
-        let record = Record { name: launch.name.clone(), identity, order };
+        let record = Record { name: launch.name.clone(), identity, order, at_once: launch.at_once };
         write_json(&self.record_path(&launch.name), &record)?;
         Ok(record)
     }

@@ -10,7 +10,7 @@ use super::read::pod_listing;
 use super::watch::{End, Event, watch};
 use crate::facts::identity::Uid;
 use crate::facts::pod::{Interner, Pod};
-use crate::facts::wire;
+use crate::facts::pod_wire;
 use crate::world::interrupt::Interrupt;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -56,8 +56,8 @@ pub enum FeedEvent {
 }
 
 enum Message {
-    Now(wire::Pod),
-    Gone(wire::Pod),
+    Now(pod_wire::Pod),
+    Gone(pod_wire::Pod),
     /// Place of the namespace, and the pods that are there.
     Listed(usize, HashSet<Uid>),
     Lost(String),
@@ -243,7 +243,7 @@ impl Follower {
     /// Lists everything, tells it, and returns the version to watch from.
     async fn list(&self) -> Result<String, ClusterError> {
         let mut present = HashSet::new();
-        let (version, _) = pages::<wire::Pod>(&self.asker, &self.listing, |part| match part {
+        let (version, _) = pages::<pod_wire::Pod>(&self.asker, &self.listing, |part| match part {
             Part::Again => present.clear(),
             Part::Items(items) => {
                 for pod in items {

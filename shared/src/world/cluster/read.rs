@@ -10,9 +10,10 @@ use crate::facts::credential::{ContentWire, RootCa, TokenSecret};
 use crate::facts::identity::{ClusterIdentity, ObjectRef, Uid};
 use crate::facts::node::{Node, NodeWire};
 use crate::facts::pod::{Interner, Pod};
+use crate::facts::pod_wire;
 use crate::facts::service::{EndpointsWire, Service, ServiceWire};
 use crate::facts::version::{ServerVersion, VersionInfo};
-use crate::facts::wire::{self, Meta, null_as_default};
+use crate::facts::wire::{Meta, null_as_default};
 use crate::facts::workload::{Workload, WorkloadKind, WorkloadWire};
 use futures_util::stream::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
@@ -64,7 +65,7 @@ pub(super) async fn pods(
             let listing = pod_listing(query, namespace.as_deref());
             let mut told = HashSet::new();
             let mut again = false;
-            let (version, date) = pages::<wire::Pod>(asker, &listing, |part| match part {
+            let (version, date) = pages::<pod_wire::Pod>(asker, &listing, |part| match part {
                 Part::Again => again = true,
                 Part::Items(items) => {
                     let (interner, each) = &mut *listener.borrow_mut();
@@ -229,7 +230,7 @@ pub(super) async fn pod(
     name: &str,
     interner: &mut Interner,
 ) -> Result<Option<Pod>, ClusterError> {
-    let found: Option<wire::Pod> = object(asker, namespace, "pods", name).await?;
+    let found: Option<pod_wire::Pod> = object(asker, namespace, "pods", name).await?;
     Ok(found.and_then(|p| Pod::read(p, interner)))
 }
 

@@ -3,7 +3,7 @@
 use super::ask::{Asker, status_of};
 use super::fault::ClusterError;
 use super::query::Listing;
-use crate::facts::wire;
+use crate::facts::pod_wire;
 use futures_util::StreamExt as _;
 use http::Method;
 use http_body_util::BodyExt as _;
@@ -19,9 +19,9 @@ const SILENCE: Duration = Duration::from_secs(45);
 /// One event.
 pub(super) enum Event {
     /// A pod as it is now.
-    Now(wire::Pod),
+    Now(pod_wire::Pod),
     /// A pod's last state.
-    Gone(wire::Pod),
+    Gone(pod_wire::Pod),
 }
 
 /// How a watch ended.
@@ -133,7 +133,7 @@ fn line(text: &[u8], version: &mut String, each: &mut impl FnMut(Event)) -> bool
         return false;
     };
     if matches!(kind.as_str(), "ADDED" | "MODIFIED" | "DELETED") {
-        let Ok(pod) = serde_json::from_str::<wire::Pod>(object.get()) else {
+        let Ok(pod) = serde_json::from_str::<pod_wire::Pod>(object.get()) else {
             return false;
         };
         each(if kind == "DELETED" { Event::Gone(pod) } else { Event::Now(pod) });

@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use crate::labs;
 use crate::loopback::Settings;
+use crate::machines;
 use crate::process::{self, Owner};
 
 const COLUMNS: [&str; 6] = ["LAB", "KUBERNETES", "COMPONENT", "PID", "MEMORY", "ADDRESS"];
@@ -48,15 +49,21 @@ fn lab(dir: &Path) -> Result<Vec<[String; 6]>> {
     let records = process::records(dir)?;
     let rows = records.iter().map(|record| {
         let alive = record.identity.alive();
+        let machine = machines::status(dir, &record.name, record.identity);
         [
             format!("{name}{owner}"),
             kubernetes.clone(),
             record.name.clone(),
             if alive { record.identity.pid.to_string() } else { "ended".to_owned() },
-            alive.then(|| memory(record.identity.pid)).flatten().unwrap_or_else(|| "-".to_owned()),
+            match &machine {
+                Some((_, kib)) => Some(format!("{} MiB", kib / 1024)),
+                None => alive.then(|| memory(record.identity.pid)).flatten(),
+            }
+            .unwrap_or_else(|| "-".to_owned()),
             settings
                 .as_ref()
                 .and_then(|settings| settings.address_of(&record.name))
+                .or(machine.map(|(address, _)| address))
                 .unwrap_or_else(|| "-".to_owned()),
         ]
     });

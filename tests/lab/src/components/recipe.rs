@@ -93,7 +93,7 @@ pub(super) fn steps(set: Set, sources: &Path) -> Result<Vec<Step>> {
                 what: "the network plug-ins",
                 packages: &[
                     "github.com/containernetworking/plugins/plugins/ipam/host-local",
-                    "github.com/containernetworking/plugins/plugins/main/bridge",
+                    "github.com/containernetworking/plugins/plugins/main/ptp",
                     "github.com/containernetworking/plugins/plugins/main/loopback",
                 ],
                 output: "cni/",

@@ -54,7 +54,7 @@ pub(super) fn start(options: &Options) -> Result<Loopback> {
 }
 
 /// Stops everything and leaves the logs, for whoever looks why.
-pub(super) fn keep_logs(processes: &Processes) -> Result<()> {
+pub(crate) fn keep_logs(processes: &Processes) -> Result<()> {
     processes.kill_all()?;
     let dir = processes.dir();
     let kept = dir.with_extension("kept");

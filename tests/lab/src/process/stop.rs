@@ -46,7 +46,8 @@ pub fn stop_all(dir: &Path) -> Result<()> {
     // Clients before servers: a controller that loses its API server only fills a log, but an API server waits
     // for its clients' watches.
     for record in recorded.iter().rev() {
-        record.identity.signal(Signal::TERM)?;
+        let how = if record.at_once { Signal::KILL } else { Signal::TERM };
+        record.identity.signal(how)?;
         record.identity.signal(Signal::CONT)?;
         gone(&[record.identity], Duration::from_millis(20));
     }

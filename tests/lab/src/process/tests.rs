@@ -58,7 +58,7 @@ fn a_recycled_pid_is_not_touched() {
     let stranger = Command::new("sleep").arg("600").spawn().unwrap();
     let now = Identity::of(stranger.id()).unwrap();
     let before = Identity { started: now.started - 1, ..now };
-    let record = Record { name: "old".to_owned(), identity: before, order: 0 };
+    let record = Record { name: "old".to_owned(), identity: before, order: 0, at_once: false };
     write_json(&lab.record_path("old"), &record).unwrap();
     lab.stop_all().unwrap();
     assert!(now.alive());

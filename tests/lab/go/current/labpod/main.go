@@ -29,6 +29,9 @@ const usage = `usage: labpod pause                                wait for TERM
        labpod crash [MILLISECONDS]                 exit 1, after a while
        labpod false                                exit 1
        labpod resolve NAME [SERVER] [COUNT/EVERY]  look a name up again and again, e.g. web.default.svc 10.96.0.10 100/50ms
+       labpod get URL                              print what a server answers
+       labpod prober [INTERVAL] NAME...            look names up for ever, and say how many lookups failed
+       labpod forward LISTEN... -- [READYPATH] TARGET...  carry TCP connections
 `
 
 func main() {
@@ -75,6 +78,12 @@ func main() {
 		os.Exit(1)
 	case "resolve":
 		resolve(words[1:])
+	case "get":
+		ended(get(argument(1, "")))
+	case "prober":
+		ended(probe(words[1:]))
+	case "forward":
+		ended(forward(words[1:]))
 	default:
 		fail(2, "labpod: unknown command %q\n%s", words[0], usage)
 	}
@@ -83,6 +92,13 @@ func main() {
 func fail(code int, format string, values ...any) {
 	fmt.Fprintf(os.Stderr, format, values...)
 	os.Exit(code)
+}
+
+// ended says why a command that should go on for ever did not.
+func ended(err error) {
+	if err != nil {
+		fail(1, "labpod: %v\n", err)
+	}
 }
 
 // terminated is closed when the container is asked to stop. The process is number one of its namespace, so
@@ -121,6 +137,16 @@ func serve(address string) {
 	}()
 	fmt.Println("serving on", address)
 	fail(1, "labpod: %v\n", server.ListenAndServe())
+}
+
+func get(url string) error {
+	answer, err := (&http.Client{Timeout: 5 * time.Second}).Get(url)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	_, err = io.Copy(os.Stdout, answer.Body)
+	return err
 }
 
 func cat(files []string) {

@@ -1,0 +1,61 @@
+//! The verbs for a lab of machines.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::machines::{self, Machines, Options};
+use crate::talk::say;
+use crate::world;
+
+/// `lab up --machines`: the path of the kubeconfig.
+pub(super) fn up(name: &str, control_planes: u8, workers: u8, world: bool) -> Result<PathBuf> {
+    let lab = Machines::start(&Options {
+        name: name.to_owned(),
+        control_planes,
+        workers,
+        detached: true,
+    })?;
+    if world {
+        lab.apply(&world::addons())?;
+    }
+    let names: Vec<_> = lab.machines().iter().map(|machine| machine.name.as_str()).collect();
+    say(&format!("machines: {}", names.join(", ")));
+    say(&format!(
+        "on one of them: cargo lab exec --name {name} --machine {} -- kubeadm certs check-expiration",
+        names[0]
+    ));
+    Ok(lab.kubeconfig())
+}
+
+/// `lab logs --machine`: the paths of its logs, or what is in the one called `component`.
+pub(super) fn logs(name: &str, machine: &str, component: Option<&str>) -> Result<String> {
+    let logs = Machines::open(name)?.logs(machine)?;
+    let Some(component) = component else {
+        let paths: Vec<_> = logs.iter().map(|path| path.display().to_string()).collect();
+        return Ok(format!("{}\n", paths.join("\n")));
+    };
+    let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let Some(path) = logs.iter().find(|path| stem(path) == component) else {
+        let names: Vec<_> = logs.iter().map(|path| stem(path)).collect();
+        bail!("{machine} has no log called {component:?}: there is {}", names.join(", "));
+    };
+    let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// `lab exec --machine`: becomes the command on the machine.
+pub(super) fn exec(name: &str, machine: &str, words: &[OsString]) -> Result<()> {
+    let (program, arguments) = words.split_first().context("no command")?;
+    let error = Machines::open(name)?.command_on(machine, program)?.args(arguments).exec();
+    Err(error).with_context(|| format!("cannot run {} on {machine}", program.display()))
+}
+
+/// `lab packages`: what `apt-get install` would have to be given.
+pub(super) fn packages() -> String {
+    let missing = machines::packages(&machines::missing());
+    missing.iter().flat_map(|package| [*package, "\n"]).collect()
+}
