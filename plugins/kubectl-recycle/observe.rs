@@ -1,17 +1,19 @@
 //! Looks at the cluster, as far as the request needs it. Changes nothing.
 
-use crate::pick::{Background, Picked, pick};
+use crate::pick::{Background, Picked, Services, pick};
 use crate::request::{Place, Request, Select};
 use crate::target::Target;
 use jiff::Timestamp;
 use rotation_core::apply::memory::Memory;
+use rotation_core::facts::credential::{RootCa, TokenSecret};
 use rotation_core::facts::pod::{Interner, Pod, SecretUse};
 use rotation_core::facts::selector::Selector;
 use rotation_core::facts::workload::WorkloadKind;
 use rotation_core::plan::recycle::scene::Scene;
 use rotation_core::plan::staleness::{Credentials, Evidence, judge};
+use rotation_core::world::beside::both;
 use rotation_core::world::cluster::{Cluster, ClusterError, PodQuery, Scope};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 /// Above this many namespaces one list of everything is cheaper than a list for each.
 const MANY_NAMESPACES: usize = 20;
@@ -35,37 +37,50 @@ pub(crate) fn observe(
 ) -> Result<Observed, ClusterError> {
     let scope = scope(request);
     let mut background = Background { memory, ..Background::default() };
-    background.credentials.since = request.since;
-    background.credentials.seen_before = background.memory.seen_before();
-    if request.select == Select::Stale {
-        read_credentials(cluster, &scope, &mut background.credentials)?;
+    let look = || {
+        both(
+            || read_credentials(cluster, request, &scope),
+            || read_services(cluster, request, &scope),
+        )
+    };
+    let pods = if request.select == Select::Stale {
+        let (credentials, services) = look();
+        take(&mut background, request, credentials?, services?);
+        let pods =
+            read_pods(cluster, request, &scope, &|pod| concerns_staleness(pod, &background))?;
+        find_missing_secrets(cluster, &pods, &mut background.credentials)?;
+        pods
     } else {
-        // Only for what earlier runs saw: who may not read it does without.
-        let roots = cluster
-            .root_cas(&scope)
-            .or_else(|e| if e.is_forbidden() { Ok(Vec::new()) } else { Err(e) })?;
-        background.credentials.root_cas =
-            roots.into_iter().map(|r| (r.namespace.clone(), r)).collect();
-    }
-    read_services(cluster, request, &scope, &mut background)?;
-
-    let mut scene =
-        Scene { pods: read_pods(cluster, request, &scope, &background)?, ..Scene::default() };
-    if request.select == Select::Stale {
-        find_missing_secrets(cluster, &scene.pods, &mut background.credentials)?;
-    }
+        let ((credentials, services), pods) =
+            both(look, || read_pods(cluster, request, &scope, &|_| true));
+        take(&mut background, request, credentials?, services?);
+        pods?
+    };
+    let mut scene = Scene { pods, ..Scene::default() };
     read_workloads(cluster, &mut scene, &scope, request)?;
     let ahead = cluster.server_time().map(|t| t.ahead).unwrap_or_default();
     background.now = local_time.checked_add(ahead).unwrap_or(local_time);
 
     let picked = pick(&mut scene, &background, request);
     if !scene.selected.is_empty() {
-        scene.nodes = cluster.nodes()?.into_iter().map(|n| (n.name.clone(), n)).collect();
         let chosen = scene.pods.iter().filter(|p| scene.selected.contains_key(&p.uid));
         let namespaces: BTreeSet<String> = chosen.map(|p| p.namespace.to_string()).collect();
-        scene.budgets = cluster.budgets(&narrow(namespaces))?;
+        let (nodes, budgets) = both(|| cluster.nodes(), || cluster.budgets(&narrow(namespaces)));
+        scene.nodes = nodes?.into_iter().map(|n| (n.name.clone(), n)).collect();
+        scene.budgets = budgets?;
     }
     Ok(Observed { scene, background, picked })
+}
+
+fn take(
+    background: &mut Background,
+    request: &Request,
+    credentials: Credentials,
+    services: Services,
+) {
+    let seen_before = background.memory.seen_before();
+    background.credentials = Credentials { since: request.since, seen_before, ..credentials };
+    background.services = services;
 }
 
 /// Where the request looks.
@@ -110,16 +125,33 @@ fn narrow(namespaces: BTreeSet<String>) -> Scope {
 
 fn read_credentials(
     cluster: &Cluster,
+    request: &Request,
     scope: &Scope,
-    credentials: &mut Credentials,
-) -> Result<(), ClusterError> {
-    let tokens = cluster.token_secrets(scope)?;
-    credentials.tokens =
-        tokens.into_iter().map(|t| ((t.namespace.clone(), t.name.clone()), t)).collect();
-    let roots = cluster.root_cas(scope)?;
-    credentials.root_cas = roots.into_iter().map(|r| (r.namespace.clone(), r)).collect();
+) -> Result<Credentials, ClusterError> {
+    let by_namespace =
+        |roots: Vec<RootCa>| roots.into_iter().map(|root| (root.namespace.clone(), root)).collect();
+    if request.select != Select::Stale {
+        // Only for what earlier runs saw: who may not read it does without.
+        let roots = cluster
+            .root_cas(scope)
+            .or_else(|e| if e.is_forbidden() { Ok(Vec::new()) } else { Err(e) })?;
+        return Ok(Credentials { root_cas: by_namespace(roots), ..Credentials::default() });
+    }
+    let ((tokens, roots), started) = both(
+        || both(|| cluster.token_secrets(scope), || cluster.root_cas(scope)),
+        || controller_manager_started(cluster),
+    );
+    let key = |t: TokenSecret| ((t.namespace.clone(), t.name.clone()), t);
+    Ok(Credentials {
+        tokens: tokens?.into_iter().map(key).collect(),
+        root_cas: by_namespace(roots?),
+        controller_manager_started: started?,
+        ..Credentials::default()
+    })
+}
 
-    // Where the controller manager is a pod, its start bounds the last change of the root CA.
+/// Where the controller manager is a pod, its start bounds the last change of the root CA.
+fn controller_manager_started(cluster: &Cluster) -> Result<Option<Timestamp>, ClusterError> {
     let label = Selector::from_pairs([("component", "kube-controller-manager")]);
     let query =
         PodQuery { namespaces: Scope::one("kube-system"), labels: Some(&label), fields: None };
@@ -127,8 +159,7 @@ fn read_credentials(
     cluster.pods(&query, &mut Interner::default(), &mut |pod: Pod| {
         started = started.max(pod.oldest_start);
     })?;
-    credentials.controller_manager_started = started;
-    Ok(())
+    Ok(started)
 }
 
 /// Services that presets name, in the namespaces that are looked at.
@@ -136,24 +167,19 @@ fn read_services(
     cluster: &Cluster,
     request: &Request,
     scope: &Scope,
-    background: &mut Background,
-) -> Result<(), ClusterError> {
+) -> Result<Services, ClusterError> {
+    let looked_at = |namespace: &&String| match scope {
+        Scope::All => true,
+        Scope::These(names) => names.contains(namespace),
+    };
+    let mut names = BTreeSet::new();
     for preset in request.presets.iter() {
         let Some(service) = &preset.service else { continue };
-        for namespace in &preset.namespaces {
-            let looked_at = match scope {
-                Scope::All => true,
-                Scope::These(names) => names.contains(namespace),
-            };
-            if !looked_at {
-                continue;
-            }
-            if let Some(found) = cluster.service(namespace, service)? {
-                background.services.insert((namespace.clone(), service.clone()), found);
-            }
-        }
+        let namespaces = preset.namespaces.iter().filter(looked_at);
+        names.extend(namespaces.map(|namespace| (namespace.as_str(), service.as_str())));
     }
-    Ok(())
+    let found = cluster.services_named(&names)?.into_iter();
+    Ok(found.map(|s| ((s.namespace.to_string(), s.name.to_string()), s)).collect())
 }
 
 /// Pods that are meant, or that a decision about those needs: of a large cluster only a few are kept.
@@ -161,7 +187,7 @@ fn read_pods(
     cluster: &Cluster,
     request: &Request,
     scope: &Scope,
-    background: &Background,
+    keep: &dyn Fn(&Pod) -> bool,
 ) -> Result<Vec<Pod>, ClusterError> {
     let (labels, fields) = match &request.select {
         Select::Matching { labels, node } => {
@@ -172,7 +198,7 @@ fn read_pods(
     let query = PodQuery { namespaces: scope.clone(), labels, fields };
     let mut pods = Vec::new();
     cluster.pods(&query, &mut Interner::default(), &mut |pod: Pod| {
-        if request.select != Select::Stale || concerns_staleness(&pod, background) {
+        if keep(&pod) {
             pods.push(pod);
         }
     })?;
@@ -226,12 +252,8 @@ fn find_missing_secrets(
         let names = candidates(pod).filter(|name| absent(pod, name, credentials));
         asked.extend(names.map(|name| (Box::from(&*pod.namespace), name.into())));
     }
-    for (namespace, name) in asked {
-        // A secret of another type by that name is none of our business.
-        if !cluster.secret_exists(&namespace, &name)? {
-            credentials.missing.insert((namespace, name));
-        }
-    }
+    // A secret of another type by that name is none of our business.
+    credentials.missing.extend(cluster.secrets_missing(asked)?);
     Ok(())
 }
 
@@ -247,24 +269,19 @@ fn read_workloads(
     if kinds.contains(&WorkloadKind::ReplicaSet) {
         kinds.insert(WorkloadKind::Deployment);
     }
+    let mut names_workload = false;
     if let Select::Named(targets) = &request.select {
-        kinds.extend(targets.iter().filter_map(|target| match target {
-            Target::Workload(kind, _) => Some(*kind),
-            Target::Preset(_) | Target::Pod(_) | Target::Stale => None,
-        }));
+        let named: Vec<WorkloadKind> = targets.iter().filter_map(Target::workload_kind).collect();
+        names_workload = !named.is_empty();
+        kinds.extend(named);
     }
-    let namespaces: BTreeSet<String> = scene.pods.iter().map(|p| p.namespace.to_string()).collect();
+    let namespaces: BTreeSet<&str> = scene.pods.iter().map(|p| &*p.namespace).collect();
     let scope = match scope {
-        Scope::All if !namespaces.is_empty() => narrow(namespaces),
-        Scope::All => Scope::All,
-        Scope::These(_) => scope.clone(),
+        // A workload that is named may be there without a pod.
+        _ if names_workload || namespaces.is_empty() => scope.clone(),
+        Scope::All | Scope::These(_) => narrow(namespaces.into_iter().map(str::to_owned).collect()),
     };
-    let mut workloads = HashMap::new();
-    for kind in kinds {
-        for workload in cluster.workloads(kind, &scope)? {
-            workloads.insert(workload.uid.clone(), workload);
-        }
-    }
-    scene.workloads = workloads;
+    let found = cluster.workloads_of(&kinds, &scope)?;
+    scene.workloads = found.into_iter().map(|w| (w.uid.clone(), w)).collect();
     Ok(())
 }

@@ -18,11 +18,14 @@ use rotation_core::plan::recycle::scene::{Guard, Maker, Scene, Selection};
 use rotation_core::plan::staleness::{CredentialKey, Credentials, Evidence, judge, started_before};
 use std::collections::{BTreeSet, HashMap};
 
+/// Services by namespace and name.
+pub(crate) type Services = HashMap<(String, String), Service>;
+
 /// What the decision looks at beside the scene.
 #[derive(Debug, Default)]
 pub(crate) struct Background {
-    /// Services that presets name, by namespace and name.
-    pub(crate) services: HashMap<(String, String), Service>,
+    /// Services that presets name.
+    pub(crate) services: Services,
     /// What the cluster hands out.
     pub(crate) credentials: Credentials,
     /// What earlier runs knew.

@@ -59,6 +59,14 @@ impl Target {
         }
     }
 
+    /// The kind of the workload, if that is what it names.
+    pub(crate) fn workload_kind(&self) -> Option<WorkloadKind> {
+        match self {
+            Self::Workload(kind, _) => Some(*kind),
+            Self::Preset(_) | Self::Pod(_) | Self::Stale => None,
+        }
+    }
+
     /// As it is typed.
     pub(crate) fn words(&self) -> String {
         match self {

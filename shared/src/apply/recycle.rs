@@ -109,13 +109,8 @@ impl<'a> Recycler<'a> {
     }
 
     fn read_workloads(&mut self) -> Result<(), ClusterError> {
-        let mut workloads = HashMap::new();
-        for kind in &self.kinds {
-            for workload in self.cluster.workloads(*kind, &self.scope)? {
-                workloads.insert(workload.uid.clone(), workload);
-            }
-        }
-        self.sight.workloads = workloads;
+        let found = self.cluster.workloads_of(&self.kinds, &self.scope)?;
+        self.sight.workloads = found.into_iter().map(|w| (w.uid.clone(), w)).collect();
         self.workloads_at = self.clock.uptime();
         Ok(())
     }

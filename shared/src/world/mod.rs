@@ -1,5 +1,6 @@
 //! The doors to the world: each the only place that uses what it wraps.
 
+pub mod beside;
 pub mod clock;
 pub mod cluster;
 pub mod dns;

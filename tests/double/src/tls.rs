@@ -124,7 +124,8 @@ impl Identity {
         self.key.serialize_pem()
     }
 
-    pub(crate) fn server(&self, clients: Option<&Authority>) -> Arc<rustls::ServerConfig> {
+    /// Settings of a server that shows it, and that asks for certificates of these clients.
+    pub fn server(&self, clients: Option<&Authority>) -> Arc<rustls::ServerConfig> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()

@@ -1,6 +1,6 @@
 //! The door to the Kubernetes API.
 //!
-//! Plain blocking calls; everything asynchronous stays behind them, on one thread. Reads are tried again where that can
+//! Plain blocking calls; everything asynchronous stays behind them. Several threads may call at once. Reads are tried again where that can
 //! help, changes never are. Lists come page by page, as lean facts.
 
 mod abilities;
@@ -44,6 +44,7 @@ use crate::facts::service::Service;
 use crate::facts::version::ServerVersion;
 use crate::facts::workload::{Workload, WorkloadKind};
 use ask::Asker;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 
@@ -136,6 +137,15 @@ impl Cluster {
         self.runner.block_on(read::workloads(&self.asker, kind, scope))
     }
 
+    /// Controllers of several kinds, listed side by side.
+    pub fn workloads_of(
+        &self,
+        kinds: &BTreeSet<WorkloadKind>,
+        scope: &Scope,
+    ) -> Result<Vec<Workload>, ClusterError> {
+        self.runner.block_on(read::workloads_of(&self.asker, kinds, scope))
+    }
+
     /// Nodes.
     pub fn nodes(&self) -> Result<Vec<Node>, ClusterError> {
         self.runner.block_on(read::nodes(&self.asker))
@@ -149,6 +159,14 @@ impl Cluster {
     /// One Service, if it is there.
     pub fn service(&self, namespace: &str, name: &str) -> Result<Option<Service>, ClusterError> {
         self.runner.block_on(read::service(&self.asker, namespace, name))
+    }
+
+    /// Those of these Services, by namespace and name, that are there.
+    pub fn services_named(
+        &self,
+        names: &BTreeSet<(&str, &str)>,
+    ) -> Result<Vec<Service>, ClusterError> {
+        self.runner.block_on(read::services_named(&self.asker, names))
     }
 
     /// Services.
@@ -173,6 +191,14 @@ impl Cluster {
     /// Whether there is a Secret of that name, of any type.
     pub fn secret_exists(&self, namespace: &str, name: &str) -> Result<bool, ClusterError> {
         self.runner.block_on(read::secret_exists(&self.asker, namespace, name))
+    }
+
+    /// Those of these Secrets, by namespace and name, that are not there.
+    pub fn secrets_missing(
+        &self,
+        names: BTreeSet<(Box<str>, Box<str>)>,
+    ) -> Result<Vec<(Box<str>, Box<str>)>, ClusterError> {
+        self.runner.block_on(read::secrets_missing(&self.asker, names))
     }
 
     /// The root CA that each namespace publishes, by digest.
@@ -211,7 +237,7 @@ impl Cluster {
     }
 }
 
-/// The one thread on which everything asynchronous runs, while somebody waits for it.
+/// Where everything asynchronous runs: on the threads of those who wait for it, and only while somebody does.
 struct Runner(Option<Runtime>);
 
 impl Runner {

@@ -19,9 +19,10 @@ use futures_util::stream::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashSet};
 
-/// Namespaces that are listed side by side.
+/// Requests of one question that are under way side by side.
 const SIDE_BY_SIDE: usize = 8;
 
 /// A warning that Kubernetes wrote down about an object.
@@ -57,25 +58,37 @@ pub(super) async fn pods(
     interner: &mut Interner,
     each: &mut dyn FnMut(Pod),
 ) -> Result<ListVersion, ClusterError> {
-    let mut result = ListVersion::default();
-    for namespace in query.namespaces.parts() {
-        let listing = pod_listing(query, namespace);
-        let mut told = HashSet::new();
-        let mut again = false;
-        let (version, date) = pages::<pod_wire::Pod>(asker, &listing, |part| match part {
-            Part::Again => again = true,
-            Part::Items(items) => {
-                for pod in items.into_iter().filter_map(|p| Pod::read(p, interner)) {
-                    if told.insert(pod.uid.clone()) {
-                        each(pod);
+    let listener = RefCell::new((interner, each));
+    let list = |namespace: Option<String>| {
+        let (query, listener) = (&query, &listener);
+        async move {
+            let listing = pod_listing(query, namespace.as_deref());
+            let mut told = HashSet::new();
+            let mut again = false;
+            let (version, date) = pages::<pod_wire::Pod>(asker, &listing, |part| match part {
+                Part::Again => again = true,
+                Part::Items(items) => {
+                    let (interner, each) = &mut *listener.borrow_mut();
+                    for pod in items.into_iter().filter_map(|p| Pod::read(p, interner)) {
+                        if told.insert(pod.uid.clone()) {
+                            each(pod);
+                        }
                     }
                 }
-            }
-        })
-        .await?;
+            })
+            .await?;
+            Ok((namespace.unwrap_or_default(), version, date, again))
+        }
+    };
+    let parts = query.namespaces.parts().into_iter().map(|n| n.map(str::to_owned));
+    let lists = parts.map(list).collect::<Vec<_>>();
+    let lists: Vec<_> =
+        futures_util::stream::iter(lists).buffered(SIDE_BY_SIDE).try_collect().await?;
+    let mut result = ListVersion::default();
+    for (namespace, version, date, again) in lists {
         result.mixed |= again;
         result.date = date.or(result.date);
-        result.versions.insert(namespace.unwrap_or_default().to_owned(), version);
+        result.versions.insert(namespace, version);
     }
     Ok(result)
 }
@@ -104,6 +117,15 @@ pub(super) async fn workloads(
     })
     .await?;
     Ok(wires.into_iter().map(|w| Workload::read(kind, w)).collect())
+}
+
+pub(super) async fn workloads_of(
+    asker: &Asker,
+    kinds: &BTreeSet<WorkloadKind>,
+    scope: &Scope,
+) -> Result<Vec<Workload>, ClusterError> {
+    let lists = kinds.iter().map(|kind| workloads(asker, *kind, scope));
+    Ok(futures_util::future::try_join_all(lists).await?.into_iter().flatten().collect())
 }
 
 pub(super) async fn nodes(asker: &Asker) -> Result<Vec<Node>, ClusterError> {
@@ -166,6 +188,31 @@ pub(super) async fn service(
     name: &str,
 ) -> Result<Option<Service>, ClusterError> {
     Ok(object(asker, namespace, "services", name).await?.map(Service::read))
+}
+
+pub(super) async fn services_named(
+    asker: &Asker,
+    names: &BTreeSet<(&str, &str)>,
+) -> Result<Vec<Service>, ClusterError> {
+    let reads = names.iter().map(|(namespace, name)| service(asker, namespace, name));
+    let reads = reads.collect::<Vec<_>>();
+    let found: Vec<Option<Service>> =
+        futures_util::stream::iter(reads).buffered(SIDE_BY_SIDE).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+pub(super) async fn secrets_missing(
+    asker: &Asker,
+    names: BTreeSet<(Box<str>, Box<str>)>,
+) -> Result<Vec<(Box<str>, Box<str>)>, ClusterError> {
+    let reads = names.into_iter().map(|key| async move {
+        let there = secret_exists(asker, &key.0, &key.1).await?;
+        Ok((!there).then_some(key))
+    });
+    let reads = reads.collect::<Vec<_>>();
+    let missing: Vec<_> =
+        futures_util::stream::iter(reads).buffered(SIDE_BY_SIDE).try_collect().await?;
+    Ok(missing.into_iter().flatten().collect())
 }
 
 pub(super) async fn ready_endpoints(

@@ -1,0 +1,92 @@
+//! How fast and how small the tools are, each figure beside that of what they replace, taken in the same run.
+//!
+//! `cargo bench` takes every figure, `cargo bench -- start lab` some of them, `cargo bench -- --help` names them.
+
+mod api;
+mod big;
+mod lab_figures;
+mod measure;
+mod table;
+mod wave;
+
+use anyhow::Result;
+use clap::{Parser, ValueEnum};
+use std::path::Path;
+use table::Table;
+
+/// The tool, as it is released.
+pub(crate) const TOOL: &str = env!("CARGO_BIN_EXE_kubectl-recycle");
+
+/// Takes figures of `kubectl recycle` and of what it replaces
+#[derive(Parser)]
+#[command(bin_name = "cargo bench --")]
+struct Args {
+    /// Which figures; all by default
+    #[arg(value_enum)]
+    parts: Vec<Part>,
+
+    /// Runs of each, of which the median counts
+    #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+
+    /// Cargo says so
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Size of the binary, and its start
+    Start,
+    /// A small real cluster: look and decide, beside the runbook's pipeline
+    Lab,
+    /// 5,000 pods, from a server in this process
+    Large,
+    /// 150,000 pods on 5,000 nodes, from a server in this process
+    Huge,
+    /// 10,000 pods of a real API server
+    Real,
+    /// 500 pods of a DaemonSet recycled, beside the controllers alone and a roll-out
+    Wave,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    if !args.bench {
+        println!("figures are taken by `cargo bench`, of the release build");
+        return Ok(());
+    }
+    let rounds = args.rounds as usize;
+    let parts = if args.parts.is_empty() { Part::value_variants() } else { &args.parts };
+    let mut table = Table::default();
+    for part in parts {
+        match part {
+            Part::Start => start(&mut table, rounds)?,
+            Part::Lab => lab_figures::small(&mut table, rounds)?,
+            Part::Large => big::large(&mut table, rounds)?,
+            Part::Huge => big::huge(&mut table, rounds.min(3))?,
+            Part::Real => lab_figures::real(&mut table, rounds.min(5))?,
+            Part::Wave => wave::wave(&mut table, rounds.min(3))?,
+        }
+    }
+    println!("{}", measure::machine());
+    print!("{table}");
+    Ok(())
+}
+
+fn start(table: &mut Table, rounds: usize) -> Result<()> {
+    let programs = lab::components::ensure(lab::components::Set::Current)?;
+    let kubectl = programs.join("kubectl");
+    table.bytes(
+        "size of the binary; peer: kubectl",
+        measure::size(Path::new(TOOL))?,
+        measure::size(&kubectl)?,
+        8_000_000,
+    );
+    let home = tempfile::tempdir()?;
+    let ours = measure::version(home.path(), rounds * 4)?;
+    let peer = measure::command(&kubectl, home.path());
+    let peer = measure::median(rounds, || measure::time(peer(&["version", "--client"]), 0))?;
+    table.time("--version; peer: kubectl version --client", ours, Some(peer), Some(0.002));
+    Ok(())
+}
