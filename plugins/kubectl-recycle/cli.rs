@@ -111,6 +111,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_go)]
     pub(crate) timeout: Duration,
 
+    /// After DNS pods: ask the DNS Service for this name from here, too; on a node of the cluster that is done anyway
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "kubernetes.default.svc.cluster.local")]
+    pub(crate) resolve: Option<String>,
+
     #[command(flatten)]
     pub(crate) dry_run: DryRunArgs,
 

@@ -2,6 +2,7 @@
 
 mod apply;
 mod check;
+mod dns;
 mod dry_run;
 mod plan;
 mod presets;

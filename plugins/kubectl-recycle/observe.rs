@@ -70,17 +70,13 @@ pub(crate) fn observe(
 
 /// Where the request looks.
 fn scope(request: &Request) -> Scope {
-    let place = || match &request.place {
-        Place::Everywhere => Scope::All,
-        Place::Namespace { name, .. } => Scope::one(name.as_str()),
-    };
     match &request.select {
-        // As a drain does: a node's pods are meant wherever they are, unless `-n` says otherwise.
-        Select::Matching { node: Some(_), .. } => match &request.place {
-            Place::Namespace { given: true, .. } => place(),
-            Place::Namespace { given: false, .. } | Place::Everywhere => Scope::All,
+        Select::Matching { .. } | Select::Stale => match &request.place {
+            Place::Namespace { name, .. } if !request.looks_everywhere() => {
+                Scope::one(name.as_str())
+            }
+            Place::Namespace { .. } | Place::Everywhere => Scope::All,
         },
-        Select::Matching { node: None, .. } | Select::Stale => place(),
         Select::Named(targets) => {
             let mut namespaces = BTreeSet::new();
             for target in targets {

@@ -108,6 +108,13 @@ pub(crate) fn pick(scene: &mut Scene, background: &Background, request: &Request
         let order = order(pod, &known, background, request);
         selected.insert(pod.uid.clone(), Selection { reason: words, order, explicit, replaces });
     }
+    if let Select::Matching { labels, node } = &request.select
+        && selected.is_empty()
+        && picked.left.is_empty()
+    {
+        let words = matching_words(labels.as_ref(), node.as_deref());
+        picked.missing.push(format!("pod {words}"));
+    }
     scene.selected = selected;
     if let Select::Named(targets) = &request.select {
         let absent = |(index, target): (usize, &Target)| {

@@ -55,6 +55,21 @@ pub(crate) struct Request {
     pub(crate) presets: Presets,
 }
 
+impl Request {
+    /// Whether pods are looked for in all namespaces.
+    ///
+    /// A node's pods are meant wherever they are, as a drain means them, unless `-n` says otherwise.
+    pub(crate) fn looks_everywhere(&self) -> bool {
+        match (&self.place, &self.select) {
+            (Place::Everywhere, _)
+            | (Place::Namespace { given: false, .. }, Select::Matching { node: Some(_), .. }) => {
+                true
+            }
+            (Place::Namespace { .. }, _) => false,
+        }
+    }
+}
+
 /// A command line that asks for nothing, or for too much at once.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SelectError {

@@ -1,5 +1,6 @@
 //! Applies a plan: lock, journal, engine, events.
 
+use super::dns::DnsCheck;
 use super::plan::Made;
 use super::report;
 use crate::cli::Args;
@@ -50,6 +51,7 @@ pub(super) fn run(
         ))
     })?;
 
+    let dns = DnsCheck::before(cluster, &plan, args.resolve.as_deref());
     let what = format!("recycle {}", count(plan.steps().count(), "pod"));
     let place = cluster
         .context()
@@ -58,9 +60,13 @@ pub(super) fn run(
     let mut narrator =
         Narrator::begin(&mut listeners, &plan, &place, &what, clock.now(), clock.uptime());
     let limits = Limits { each: args.timeout, retry: RETRY };
-    let report = narrator::apply(&plan, &mut recycler, &mut journal, limits, &mut narrator);
+    let mut report = narrator::apply(&plan, &mut recycler, &mut journal, limits, &mut narrator);
     drop(recycler);
+    let unproven = dns.after(console, &report);
 
+    if let Some(why) = unproven {
+        report.unproven.push(why);
+    }
     let exit = report::exit(&plan, &report);
     // The outcome stands in the entries before; a lost last line only makes the next run say that this one was cut off.
     let _ = journal.append(&[Entry::end(clock.now(), exit.code())]);

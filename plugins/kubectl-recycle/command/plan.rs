@@ -80,16 +80,14 @@ fn is_explicit(select: &Select) -> bool {
 
 /// A target that matches nothing is never silently a success.
 fn missing(request: &Request, targets: &[String], console: &Console) -> Result<(), Failure> {
-    let place = |word: &String| match request.presets.get(word) {
-        Some(preset) => {
+    let place = |word: &String| match (request.presets.get(word), &request.place) {
+        (Some(preset), _) => {
             format!("preset `{word}` matches no pod in {}", preset.namespaces.join(", "))
         }
-        None => match (&request.place, &request.select) {
-            (Place::Namespace { name, .. }, Select::Named(_)) => {
-                format!("there is no {word} in namespace {name}")
-            }
-            _ => format!("there is no {word}"),
-        },
+        (None, Place::Namespace { name, .. }) if !request.looks_everywhere() => {
+            format!("there is no {word} in namespace {name}")
+        }
+        (None, Place::Namespace { .. } | Place::Everywhere) => format!("there is no {word}"),
     };
     let words: Vec<String> = targets.iter().map(place).collect();
     if request.ignore_not_found {

@@ -95,6 +95,8 @@ pub struct Report {
     pub interrupted: bool,
     /// The journal could not be written: nothing was begun after that.
     pub journal_lost: Option<String>,
+    /// What was looked at after the last step and did not hold.
+    pub unproven: Vec<String>,
     /// From the first step to the last.
     pub took: Duration,
 }
@@ -115,7 +117,9 @@ impl Report {
         let outcomes: Vec<Option<&Outcome>> = plan.steps().map(|s| self.of(s)).collect();
         let all = |which: fn(&Outcome) -> bool| outcomes.iter().all(|o| o.is_some_and(which));
         let changed = outcomes.iter().flatten().any(|o| o.changed());
-        if all(|o| matches!(o, Outcome::Done { .. })) {
+        if all(|o| matches!(o, Outcome::Done { .. })) && !self.unproven.is_empty() {
+            Exit::Unproven
+        } else if all(|o| matches!(o, Outcome::Done { .. })) {
             // An interrupt that came after the last proof interrupted nothing.
             Exit::Done
         } else if self.interrupted {

@@ -2,5 +2,6 @@
 
 pub mod clock;
 pub mod cluster;
+pub mod dns;
 pub mod files;
 pub mod interrupt;

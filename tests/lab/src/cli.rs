@@ -1,4 +1,4 @@
-//! The command line: `cargo lab up|down|status|kubeconfig|logs|exec|demo`.
+//! The command line: `cargo lab up|down|status|kubeconfig|logs|exec|demo|packages`.
 //!
 //! What another program may read goes to stdout, everything said to a person to stderr.
 
@@ -46,6 +46,8 @@ enum Verb {
     Exec(Exec),
     /// Show what the runbook's command breaks and what `kubectl recycle` does instead; cleans up after itself.
     Demo(Demo),
+    /// Print the Debian packages that machines need and that are not installed, one a line.
+    Packages,
 }
 
 #[derive(Debug, Args)]
@@ -128,6 +130,7 @@ impl Cli {
             }
             Verb::Logs(logs) => logs.run(),
             Verb::Exec(exec) => exec.run(),
+            Verb::Packages => out(&machines::packages()),
         }?;
         Ok(ExitCode::SUCCESS)
     }

@@ -35,9 +35,9 @@ pub fn runbooks() -> String {
     ])
 }
 
-/// The same without what a kubeadm cluster has by itself: DNS and kube-proxy.
+/// The same without what a cluster of machines has from its start: DNS with its autoscaler and kube-proxy.
 pub fn addons() -> String {
-    join(&[dns_autoscaler(), node_agents(), canal(), dashboard(), metrics_server()])
+    join(&[node_agents(), canal(), dashboard(), metrics_server()])
 }
 
 /// The Service `kube-dns` at the range's tenth address and two servers behind it.

@@ -3,45 +3,48 @@
 //! Needs root and a few packages; without them every test is skipped by name with the reason, and with `CI=true`
 //! a skip is a failure.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+mod machines {
+    pub(crate) mod dns;
+    pub(crate) mod ends;
+    pub(crate) mod pods;
+}
+
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use lab::labs;
-use lab::machines::{self, DNS_ADDRESS, Machines, Options, Probers};
-use lab::process::MARK;
+use lab::machines::{Machines, Options, advice, missing};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use serde_json::Value;
 
-/// The name under which the cluster's own API server resolves.
-const API: &str = "kubernetes.default.svc.cluster.local";
+use machines::{dns, ends, pods};
 
 /// Set for a child of these tests: it brings a lab of this name up and waits to be killed.
-const CHILD: &str = "LAB_TEST_CHILD";
+pub(crate) const CHILD: &str = "LAB_TEST_CHILD";
 
 type Test = fn(&Machines) -> Result<()>;
 type Own = fn() -> Result<()>;
 
 fn main() -> Result<()> {
     if let Ok(name) = std::env::var(CHILD) {
-        return child(&name);
+        return ends::child(&name);
     }
     let arguments = Arguments::from_args();
-    let missing = machines::advice(&machines::missing());
-    let shared: [(&str, Test); 8] = [
+    let missing = advice(&missing());
+    let shared: [(&str, Test); 9] = [
         ("the_kubeconfig_reaches_the_cluster_from_outside", kubeconfig),
         ("machines_are_separate_and_have_no_way_out", no_way_out),
-        ("pods_reach_a_service_across_machines", services),
-        ("logs_and_exec", logs_and_exec),
+        ("the_runbooks_objects_run", pods::runs_the_world),
+        ("pods_reach_a_service_across_machines", pods::services),
+        ("logs_and_exec", pods::logs_and_exec),
         ("a_port_of_a_machine_can_be_reached", forward),
         ("a_kubelet_comes_back", kubelet_comes_back),
-        ("deleting_dns_pods_one_by_one_loses_no_name", one_by_one),
-        ("deleting_all_dns_pods_at_once_loses_names", all_at_once),
+        ("deleting_dns_pods_one_by_one_loses_no_name", dns::one_by_one),
+        ("the_runbooks_command_loses_names", dns::all_at_once),
     ];
     let own: [(&str, Own); 2] =
-        [("down_leaves_nothing", down), ("a_killed_owner_leaves_nothing", sweep)];
+        [("down_leaves_nothing", ends::down), ("a_killed_owner_leaves_nothing", ends::sweep)];
     let lab = Shared::default();
     let conclusion = std::thread::scope(|_| {
         let lab: &'static Shared = Box::leak(Box::new(lab));
@@ -96,11 +99,11 @@ impl Shared {
     }
 }
 
-fn name(what: &str) -> String {
+pub(crate) fn name(what: &str) -> String {
     format!("t-{what}-{}", std::process::id())
 }
 
-fn note(text: &str) {
+pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "    {text}");
 }
 
@@ -127,7 +130,8 @@ fn no_way_out(lab: &Machines) -> Result<()> {
         "this computer got a cluster's files"
     );
     ensure!(text(&["ls", "/etc/kubernetes"])?.contains("admin.conf"));
-    let outside = lab.exec("worker-1", &["bash", "-c", "exec 3<>/dev/tcp/192.0.2.1/80"])?;
+    let outside =
+        lab.exec("worker-1", &["timeout", "2", "bash", "-c", "exec 3<>/dev/tcp/192.0.2.1/80"])?;
     ensure!(!outside.status.success(), "an address outside was reached");
     // Every interface of the switch's namespace is the loopback, the bridge, or a port to a machine.
     let links = Command::new("nsenter")
@@ -142,82 +146,6 @@ fn no_way_out(lab: &Machines) -> Result<()> {
                 .all(|name| ["lo:", "bridge:"].contains(name) || name.starts_with("port")),
         "{names:?}"
     );
-    Ok(())
-}
-
-fn services(lab: &Machines) -> Result<()> {
-    let pod = |name: &str, node: &str| {
-        format!(
-            "apiVersion: v1
-kind: Pod
-metadata: {{name: {name}, labels: {{app: web}}}}
-spec:
-  nodeName: {node}
-  terminationGracePeriodSeconds: 0
-  containers:
-  - name: web
-    image: {}
-    imagePullPolicy: Never
-    args: [http, ':8080']
-    readinessProbe: {{httpGet: {{path: /healthz, port: 8080}}, periodSeconds: 1}}
-",
-            machines::POD_IMAGE
-        )
-    };
-    let service = "apiVersion: v1
-kind: Service
-metadata: {name: web}
-spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
-";
-    lab.apply(&[&pod("web-1", "worker-1"), &pod("web-2", "worker-2"), service].join("---\n"))?;
-    lab.kubectl_text(&[
-        "wait",
-        "--for=condition=Ready",
-        "pod/web-1",
-        "pod/web-2",
-        "--timeout=30s",
-    ])?;
-    // Both answer, to both, by the name and the address of the Service; a moment after they are ready.
-    for from in ["web-1", "web-2"] {
-        let mut seen = std::collections::BTreeSet::new();
-        eventually("both pods to answer", Duration::from_secs(20), || {
-            let url = "http://web.default.svc.cluster.local/";
-            let said = lab.kubectl(&["exec", from, "--", "get", url])?;
-            let said = String::from_utf8_lossy(&said.stdout).into_owned();
-            seen.extend(said.split_whitespace().next().map(str::to_owned));
-            Ok(seen.len() == 2)
-        })
-        .with_context(|| format!("from {from} {seen:?} answered"))?;
-    }
-    // The short name too, through the search list that the kubelet hands out.
-    lab.kubectl_text(&["exec", "web-1", "--", "get", "http://web/healthz"])?;
-    let resolv = lab.kubectl_text(&["exec", "web-1", "--", "cat", "/etc/resolv.conf"])?;
-    ensure!(resolv.contains(&format!("nameserver {DNS_ADDRESS}")), "{resolv}");
-    Ok(())
-}
-
-fn logs_and_exec(lab: &Machines) -> Result<()> {
-    lab.apply(&format!(
-        "apiVersion: v1
-kind: Pod
-metadata: {{name: talker}}
-spec:
-  nodeName: worker-2
-  terminationGracePeriodSeconds: 0
-  containers: [{{name: main, image: '{}', imagePullPolicy: Never, args: [http, ':8080']}}]
-",
-        machines::POD_IMAGE
-    ))?;
-    lab.kubectl_text(&["wait", "--for=condition=Ready", "pod/talker", "--timeout=30s"])?;
-    let said = lab.kubectl_text(&["logs", "talker"])?;
-    ensure!(said.contains("serving on :8080"), "{said}");
-    let token = "/var/run/secrets/kubernetes.io/serviceaccount";
-    let files = lab.kubectl_text(&["exec", "talker", "--", "ls", token])?;
-    ensure!(files.contains("token") && files.contains("ca.crt"), "{files}");
-    let failed = lab.kubectl(&["exec", "talker", "--", "false"])?;
-    ensure!(failed.status.code() == Some(1), "{failed:?}");
-    let expiry = lab.exec("control-3", &["kubeadm", "certs", "check-expiration"])?;
-    ensure!(expiry.status.success(), "{expiry:?}");
     Ok(())
 }
 
@@ -247,142 +175,15 @@ fn kubelet_comes_back(lab: &Machines) -> Result<()> {
     })
 }
 
-fn eventually(what: &str, limit: Duration, mut done: impl FnMut() -> Result<bool>) -> Result<()> {
+pub(crate) fn eventually(
+    what: &str,
+    limit: Duration,
+    mut done: impl FnMut() -> Result<bool>,
+) -> Result<()> {
     let deadline = Instant::now() + limit;
     while !done()? {
         ensure!(Instant::now() < deadline, "waited {limit:?} for {what}, in vain");
         std::thread::sleep(Duration::from_millis(200));
-    }
-    Ok(())
-}
-
-/// The DNS pods that are not ending, and whether each is Ready.
-fn dns_pods(lab: &Machines) -> Result<Vec<(String, bool)>> {
-    let words = ["get", "pods", "-n", "kube-system", "-l", "k8s-app=kube-dns", "-o", "json"];
-    let list: Value = serde_json::from_str(&lab.kubectl_text(&words)?)?;
-    let pods = list["items"].as_array().context("no list")?;
-    Ok(pods
-        .iter()
-        .filter(|pod| pod["metadata"]["deletionTimestamp"].is_null())
-        .map(|pod| {
-            let conditions = pod["status"]["conditions"].as_array();
-            let ready = conditions.is_some_and(|all| {
-                all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True")
-            });
-            (pod["metadata"]["name"].as_str().unwrap_or_default().to_owned(), ready)
-        })
-        .collect())
-}
-
-/// Waits until two pods are Ready and none of them is one of `old`; returns them.
-fn replaced(lab: &Machines, old: &[String]) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    eventually("two DNS pods to be Ready", Duration::from_mins(1), || {
-        let pods = dns_pods(lab)?;
-        let done =
-            pods.len() == 2 && pods.iter().all(|(name, ready)| *ready && !old.contains(name));
-        names = pods.into_iter().map(|(name, _)| name).collect();
-        Ok(done)
-    })?;
-    Ok(names)
-}
-
-fn one_by_one(lab: &Machines) -> Result<()> {
-    let old = replaced(lab, &[])?;
-    let probers = Probers::start(lab, &[API])?;
-    for n in 1..=old.len() {
-        lab.kubectl_text(&["delete", "pod", "-n", "kube-system", &old[n - 1], "--wait=false"])?;
-        replaced(lab, &old[..n])?;
-    }
-    let tally = probers.stop()?;
-    note(&format!("{tally:?}"));
-    ensure!(tally.lookups > 100 && tally.failed == 0, "{tally:?}");
-    Ok(())
-}
-
-/// What the runbook's pipeline does.
-fn all_at_once(lab: &Machines) -> Result<()> {
-    let old = replaced(lab, &[])?;
-    let probers = Probers::start(lab, &[API])?;
-    let mut words = vec!["delete", "pod", "-n", "kube-system"];
-    words.extend(old.iter().map(String::as_str));
-    lab.kubectl_text(&words)?;
-    replaced(lab, &old)?;
-    let tally = probers.stop()?;
-    note(&format!("{tally:?}"));
-    ensure!(tally.failed > 0 && tally.gap > Duration::from_millis(500), "{tally:?}");
-    Ok(())
-}
-
-/// What a small lab is made of, while it runs.
-fn small(name: &str) -> Options {
-    Options { name: name.to_owned(), control_planes: 1, workers: 1, detached: false }
-}
-
-fn down() -> Result<()> {
-    let lab = Machines::start(&small(&name("down")))?;
-    let dir = lab.dir().to_owned();
-    ensure!(marked(&dir) > 5, "nothing carries the lab's mark");
-    ensure!(!machines::control_groups(&dir)?.is_empty());
-    let began = Instant::now();
-    lab.down()?;
-    let took = began.elapsed();
-    note(&format!("down in {:.1} s", took.as_secs_f64()));
-    ensure!(took < Duration::from_secs(10), "{took:?}");
-    nothing_left(&dir)
-}
-
-fn sweep() -> Result<()> {
-    let name = name("sweep");
-    let mut child = Command::new(std::env::current_exe()?)
-        .env(CHILD, &name)
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cannot start the child")?;
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().context("no pipe")?).read_line(&mut line)?;
-    ensure!(line.trim() == "up", "the child said {line:?}");
-    let dir = labs::find(&name)?;
-    child.kill()?;
-    child.wait()?;
-    ensure!(marked(&dir) > 5, "the lab died with its owner, without a sweep");
-    let began = Instant::now();
-    labs::sweep()?;
-    let took = began.elapsed();
-    note(&format!("swept in {:.1} s", took.as_secs_f64()));
-    ensure!(took < Duration::from_secs(10), "{took:?}");
-    nothing_left(&dir)
-}
-
-fn child(name: &str) -> Result<()> {
-    let lab = Machines::start(&small(name))?;
-    writeln!(std::io::stdout(), "up")?;
-    std::thread::sleep(Duration::from_mins(2));
-    drop(lab);
-    Ok(())
-}
-
-/// How many processes of this computer belong to the lab in `dir`.
-fn marked(dir: &Path) -> usize {
-    let mark = format!("{MARK}={}", dir.display());
-    let processes = std::fs::read_dir("/proc").expect("/proc is there");
-    let environments =
-        processes.filter_map(|entry| std::fs::read(entry.ok()?.path().join("environ")).ok());
-    environments
-        .filter(|text| text.split(|byte| *byte == 0).any(|one| one == mark.as_bytes()))
-        .count()
-}
-
-fn nothing_left(dir: &Path) -> Result<()> {
-    ensure!(marked(dir) == 0, "processes are left");
-    ensure!(!dir.exists(), "{} is left", dir.display());
-    let groups = machines::control_groups(dir)?;
-    ensure!(groups.is_empty(), "control groups are left: {groups:?}");
-    let text = dir.to_string_lossy();
-    for entry in std::fs::read_dir("/proc")?.flatten() {
-        // A process that still held one of the machines' namespaces would show their mounts.
-        let mounts = std::fs::read_to_string(entry.path().join("mountinfo")).unwrap_or_default();
-        ensure!(!mounts.contains(&*text), "{} has mounts of the lab", entry.path().display());
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::machines::{Machines, Options};
+use crate::machines::{self, Machines, Options};
 use crate::talk::say;
 use crate::world;
 
@@ -52,4 +52,10 @@ pub(super) fn exec(name: &str, machine: &str, words: &[OsString]) -> Result<()> 
     let (program, arguments) = words.split_first().context("no command")?;
     let error = Machines::open(name)?.command_on(machine, program)?.args(arguments).exec();
     Err(error).with_context(|| format!("cannot run {} on {machine}", program.display()))
+}
+
+/// `lab packages`: what `apt-get install` would have to be given.
+pub(super) fn packages() -> String {
+    let missing = machines::packages(&machines::missing());
+    missing.iter().flat_map(|package| [*package, "\n"]).collect()
 }

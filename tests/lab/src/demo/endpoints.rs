@@ -101,7 +101,10 @@ impl Watch {
     /// Stops; for how long there was no Ready endpoint, in all and at a stretch.
     pub(super) fn stop(self) -> Result<(Duration, Duration)> {
         let mut seen = lock(&self.seen);
-        ensure!(!seen.ended, "the watch of the endpoints ended early, and what it missed is not known");
+        ensure!(
+            !seen.ended,
+            "the watch of the endpoints ended early, and what it missed is not known"
+        );
         seen.close(Instant::now());
         Ok((seen.without, seen.longest))
     }

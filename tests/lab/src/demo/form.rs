@@ -70,8 +70,10 @@ fn minutes(seconds: usize) -> String {
 /// Takes what is asked for; otherwise the machines, unless something speaks against them.
 pub(super) fn choose(wanted: Option<Form>) -> Result<Chosen> {
     let against = machines::advice(&machines::missing());
-    let machines = "The cluster: five machines on this computer, each with a kubelet and containers.";
-    let loopback = "The cluster: a real control plane with simulated nodes, whose pods run no programs";
+    let machines =
+        "The cluster: five machines on this computer, each with a kubelet and containers.";
+    let loopback =
+        "The cluster: a real control plane with simulated nodes, whose pods run no programs";
     let chosen = |form, why: String| Ok(Chosen { form, why });
     match wanted {
         Some(Form::Loopback) => chosen(Form::Loopback, format!("{loopback}, as asked.")),

@@ -71,7 +71,9 @@ impl Stage {
                     name: name.to_owned(),
                     ..machines::Options::default()
                 })
-                .context("if this computer cannot have machines, `cargo demo --loopback` can do without")?,
+                .context(
+                    "if this computer cannot have machines, `cargo demo --loopback` can do without",
+                )?,
             ),
         };
         let path = path(&lab, plugin)?;
@@ -82,7 +84,9 @@ impl Stage {
                 lab.apply(&world::slow_dns(START_UP))?;
                 lab.apply(&world::dns_budget())?;
             }
-            Lab::Machines(lab) => lab.apply(&world::join(&[world::addons(), world::dns_budget()]))?,
+            Lab::Machines(lab) => {
+                lab.apply(&world::join(&[world::addons(), world::dns_budget()]))?
+            }
         }
         for workload in [
             ["deployment/kube-dns", "kube-system"],
@@ -104,7 +108,8 @@ impl Stage {
             Lab::Loopback(_) => {
                 "Two DNS servers run behind the Service kube-dns, with a budget that lets one be away, and beside \
                  them kube-dns-autoscaler, which only has a similar name. The nodes are simulated: pods are objects \
-                 without programs, and a DNS pod is Ready 3 s after it started, about as a real one. So the demo \
+                 without programs, and a DNS pod is Ready three seconds after it \
+                 started, about as a real one. So the demo \
                  does not look up names; it watches the Service's endpoints and measures how long none is Ready."
             }
             Lab::Machines(_) => {

@@ -23,7 +23,8 @@ pub(super) fn table(runbook: &Seen, recycle: &Seen) -> Result<()> {
 type Row = [String; 3];
 
 fn rows(runbook: &Seen, recycle: &Seen) -> Vec<Row> {
-    let row = |what: &str, of: &dyn Fn(&Seen) -> String| [what.to_owned(), of(runbook), of(recycle)];
+    let row =
+        |what: &str, of: &dyn Fn(&Seen) -> String| [what.to_owned(), of(runbook), of(recycle)];
     let mut rows = vec![["", "RUNBOOK", "KUBECTL RECYCLE"].map(str::to_owned)];
     match runbook.loss {
         Loss::Lookups(_) => {

@@ -21,11 +21,31 @@ impl Kubectl {
     /// The command without arguments yet. What the caller's environment says about clusters is taken away.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
+        self.point(&mut command);
+        command
+    }
+
+    /// A line for the shell in which `kubectl` is this one: a runbook's command as it is written.
+    pub fn shell(&self, line: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", line]);
+        self.point(&mut command);
+        let inherited = std::env::var_os("PATH").unwrap_or_default();
+        let own = self.program.parent().map(PathBuf::from);
+        // A folder with a colon in its name cannot be on a PATH: then the line finds no kubectl and says so.
+        if let Ok(path) =
+            std::env::join_paths(own.into_iter().chain(std::env::split_paths(&inherited)))
+        {
+            command.env("PATH", path);
+        }
+        command
+    }
+
+    fn point(&self, command: &mut Command) {
         command.env("KUBECONFIG", &self.kubeconfig).env_remove("KUBECTL_EXTERNAL_DIFF");
         for proxy in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
             command.env_remove(proxy);
         }
-        command
     }
 
     /// Runs it and gives back whatever happened.

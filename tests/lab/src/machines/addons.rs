@@ -9,8 +9,9 @@ use super::Machines;
 use super::net::wait;
 use super::plan::DNS_ADDRESS;
 use super::run::output;
+use crate::world;
 
-/// Creates `CoreDNS`, as soon as two nodes can run it: with one its two pods would be together for ever.
+/// Creates `CoreDNS` and its autoscaler, as soon as two nodes can run it: with one its two pods would be together for ever.
 pub(super) fn deploy_dns(lab: &Machines, image: &str) -> Result<()> {
     let wanted = lab.machines().len().min(2);
     wait(Duration::from_secs(90), &format!("{wanted} nodes that can run CoreDNS"), || {
@@ -19,7 +20,7 @@ pub(super) fn deploy_dns(lab: &Machines, image: &str) -> Result<()> {
     })?;
     let manifest =
         include_str!("coredns.yaml").replace("IMAGE", image).replace("DNS_ADDRESS", DNS_ADDRESS);
-    lab.apply(&manifest).context("cannot create CoreDNS")
+    lab.apply(&world::join(&[manifest, world::dns_autoscaler()])).context("cannot create CoreDNS")
 }
 
 /// Waits until every node is Ready.
@@ -75,8 +76,19 @@ fn list(lab: &Machines, what: &[&str]) -> Result<Vec<Value>> {
 }
 
 /// Whether a node or a pod has a condition.
-pub(super) fn condition(object: &Value, kind: &str) -> bool {
+fn condition(object: &Value, kind: &str) -> bool {
     object["status"]["conditions"]
         .as_array()
         .is_some_and(|all| all.iter().any(|one| one["type"] == kind && one["status"] == "True"))
+}
+
+impl Machines {
+    /// Waits until `count` pods of a namespace that match `selector` are Ready, and no other that matches exists.
+    pub fn wait_pods_ready(&self, namespace: &str, selector: &str, count: usize) -> Result<()> {
+        let what = format!("{count} pods in {namespace} ({selector}) to be ready");
+        wait(Duration::from_mins(1), &what, || {
+            let pods = list(self, &["pods", "--namespace", namespace, "--selector", selector])?;
+            Ok(pods.len() == count && pods.iter().all(|pod| condition(pod, "Ready")))
+        })
+    }
 }

@@ -10,6 +10,7 @@ mod boot;
 mod cgroup;
 mod image;
 mod images;
+mod inside;
 mod kubeadm;
 mod needs;
 mod net;
@@ -19,17 +20,16 @@ mod run;
 mod start;
 mod state;
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
 pub use images::POD_IMAGE;
-pub use needs::{Missing, advice, missing};
+pub use needs::{Missing, advice, missing, packages};
 pub use plan::{DNS_ADDRESS, Machine, Role};
 pub use prober::{Probers, Tally};
 pub use state::control_groups;
@@ -163,68 +163,6 @@ impl Machines {
     pub fn apply(&self, yaml: &str) -> Result<()> {
         let words = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
         self.client().with_input(&words, yaml).map(drop)
-    }
-
-    /// A program on a machine, to be given arguments and run.
-    pub fn command_on(&self, machine: &str, program: impl AsRef<OsStr>) -> Result<Command> {
-        self.machine(machine)?;
-        let inner = self.inner(machine)?;
-        let mut command = Command::new("nsenter");
-        command
-            .args(["--target", &inner.pid.to_string()])
-            .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--"])
-            // The environment of a login on the machine, not of whoever calls.
-            .args(["/usr/bin/env", "-i", "HOME=/root", "TERM=dumb"])
-            .arg("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-            .arg(program);
-        Ok(command)
-    }
-
-    /// Runs a command on a machine and returns its exit status and what it printed.
-    pub fn exec(&self, machine: &str, words: &[&str]) -> Result<Output> {
-        let (program, arguments) = words.split_first().context("no command given")?;
-        self.command_on(machine, program)?
-            .args(arguments)
-            .stdin(Stdio::null())
-            .output()
-            .with_context(|| format!("cannot run {program} on {machine}"))
-    }
-
-    /// Ends `kubelet` or `containerd` on a machine; it is started again at once, as by `systemctl restart`.
-    pub fn restart(&self, machine: &str, service: &str) -> Result<()> {
-        // The machine's first process notes the PID, which is one of the machine's own.
-        let script = r#"kill "$(cat "/run/lab/$0.pid")""#;
-        run::output(self.command_on(machine, "sh")?.args(["-c", script, service]))
-            .with_context(|| format!("cannot restart {service} on {machine}"))?;
-        Ok(())
-    }
-
-    /// The PID of the process that holds the switch's network namespace, for `nsenter`.
-    pub fn switch(&self) -> Result<u32> {
-        Ok(self.identity(net::SWITCH_PROCESS)?.pid)
-    }
-
-    /// Makes a TCP port of a machine reachable: returns the port of 127.0.0.1 that leads to it.
-    pub fn forward(&self, machine: &str, port: u16) -> Result<u16> {
-        let target = format!("{}:{port}", self.machine(machine)?.address());
-        let switch = self.identity(net::SWITCH_PROCESS)?;
-        net::forward(&self.processes, switch, &self.program("labpod"), &target)
-    }
-
-    /// The log files of a machine (`kubelet`, `containerd`, `kubeadm`, `images`, ...), or of the switch.
-    pub fn logs(&self, machine: &str) -> Result<Vec<PathBuf>> {
-        if machine == net::SWITCH_PROCESS {
-            return Ok(vec![self.processes.log(machine)]);
-        }
-        let folder = self.root_of(machine)?.join("var/log");
-        let mut logs: Vec<_> = fs::read_dir(&folder)
-            .with_context(|| format!("cannot read {}", folder.display()))?
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.extension().is_some_and(|kind| kind == "log"))
-            .collect();
-        logs.push(self.processes.log(machine));
-        logs.sort();
-        Ok(logs)
     }
 
     /// The machines that do not run, by name.

@@ -73,6 +73,19 @@ pub fn advice(missing: &[Missing]) -> Option<String> {
         return None;
     }
     let what: Vec<_> = missing.iter().map(ToString::to_string).collect();
+    let packages = packages(missing);
+    let mut steps = Vec::new();
+    if !packages.is_empty() {
+        steps.push(format!("run `apt-get install {}`", packages.join(" ")));
+    }
+    if missing.contains(&Missing::Root) {
+        steps.push("run it as root".to_owned());
+    }
+    Some(format!("machines need more than is here: {}: {}", what.join(", "), steps.join(", then ")))
+}
+
+/// The Debian packages that have what is missing, each once.
+pub fn packages(missing: &[Missing]) -> Vec<&'static str> {
     let mut packages: Vec<_> = missing
         .iter()
         .filter_map(|one| match one {
@@ -82,14 +95,7 @@ pub fn advice(missing: &[Missing]) -> Option<String> {
         .collect();
     packages.sort_unstable();
     packages.dedup();
-    let mut steps = Vec::new();
-    if !packages.is_empty() {
-        steps.push(format!("run `apt-get install {}`", packages.join(" ")));
-    }
-    if missing.contains(&Missing::Root) {
-        steps.push("run it as root".to_owned());
-    }
-    Some(format!("machines need more than is here: {}: {}", what.join(", "), steps.join(", then ")))
+    packages
 }
 
 /// Where a program is; the system's administrative folders count, though they are not on every PATH.
