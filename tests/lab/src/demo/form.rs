@@ -41,7 +41,7 @@ impl Form {
             Self::Loopback => ("half a minute", &[(Set::Current, 600)]),
             Self::Machines => ("two to three minutes", &[(Set::Current, 600), (Set::Node, 100)]),
         };
-        let processors = std::thread::available_parallelism().map_or(1, |number| number.get());
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let mut seconds = 0;
         for (set, of_one_processor) in sets {
             if !components::compiled(*set)? {

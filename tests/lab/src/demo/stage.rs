@@ -85,7 +85,7 @@ impl Stage {
                 lab.apply(&world::dns_budget())?;
             }
             Lab::Machines(lab) => {
-                lab.apply(&world::join(&[world::addons(), world::dns_budget()]))?
+                lab.apply(&world::join(&[world::addons(), world::dns_budget()]))?;
             }
         }
         for workload in [

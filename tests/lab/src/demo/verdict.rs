@@ -126,10 +126,8 @@ mod tests {
         Seen { replaced: (8, 8), autoscaler: false, ..bad(loss) }
     }
 
-    const GONE: Loss = Loss::Endpoints {
-        without: Duration::from_millis(3100),
-        longest: Duration::from_millis(3000),
-    };
+    const GONE: Loss =
+        Loss::Endpoints { without: Duration::from_millis(3100), longest: Duration::from_secs(3) };
     const NONE: Loss = Loss::Endpoints { without: Duration::ZERO, longest: Duration::ZERO };
 
     #[test]
