@@ -67,6 +67,7 @@ fn play(name: &str, wanted: Option<Form>) -> Result<ExitCode> {
 
     heading("1 of 4", "get ready");
     let plugin = binary::build()?;
+    tell(&format!("The cluster comes up: {}.", chosen.form.up_within()));
     let stage = Stage::set(name, chosen.form, &plugin)?;
     tell(stage.scene());
 

@@ -1,5 +1,7 @@
 //! The demo, in the form that needs no root: it proves itself, prints its table, and leaves nothing.
 
+#![expect(clippy::unwrap_used, reason = "these are tests, their helpers too")]
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! The two acts: a command, what it did, and what was lost meanwhile.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -50,7 +50,6 @@ impl Seen {
 /// The runbook's command.
 pub(super) fn runbook(stage: &Stage) -> Result<Seen> {
     let seen = act(stage, RUNBOOK, &[Group::Dns])?;
-    tell("");
     tell(&seen.loss.sentence());
     if seen.autoscaler {
         tell("It deleted kube-dns-autoscaler too, which has nothing to do with it.");
@@ -70,7 +69,6 @@ pub(super) fn runbook(stage: &Stage) -> Result<Seen> {
 /// Our command.
 pub(super) fn recycle(stage: &Stage) -> Result<Seen> {
     let seen = act(stage, RECYCLE, &[Group::Dns, Group::Agent])?;
-    tell("");
     tell(&seen.loss.sentence());
     tell(&format!(
         "It ended after {:.1} s with exit code {}, and {} of {} replacements were Ready then. {}",
@@ -88,11 +86,15 @@ pub(super) fn recycle(stage: &Stage) -> Result<Seen> {
 }
 
 fn act(stage: &Stage, line: &str, meant: &[Group]) -> Result<Seen> {
-    let (before, _) = stage.wait_well()?;
+    let before = stage.wait_well()?;
     let prober = Prober::start(&stage.lab)?;
     let (status, took) = stage.bash(line)?;
+    let ended = Instant::now();
     let after = stage.pods()?;
-    let (_, well_after) = stage.wait_well()?;
+    tell("");
+    tell("Waiting until all is well and all that was asked is answered.");
+    stage.wait_well()?;
+    let well_after = ended.elapsed();
     let loss = prober.stop()?;
     Ok(Seen {
         code: status.code(),

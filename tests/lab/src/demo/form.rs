@@ -35,6 +35,14 @@ impl Form {
         }
     }
 
+    /// How long the cluster takes to come up on a computer with little else to do.
+    pub(super) const fn up_within(self) -> &'static str {
+        match self {
+            Self::Loopback => "about 10 s",
+            Self::Machines => "about a minute",
+        }
+    }
+
     /// How long the demo will take, as far as that can be known.
     pub(super) fn how_long(self) -> Result<String> {
         let (run, sets): (_, &[_]) = match self {

@@ -151,13 +151,13 @@ impl Stage {
     }
 
     /// Waits until every pod that matters is Ready and none is ending, and both DNS servers are in service; returns
-    /// the pods and how long that took.
-    pub(super) fn wait_well(&self) -> Result<(Vec<Pod>, Duration)> {
+    /// the pods.
+    pub(super) fn wait_well(&self) -> Result<Vec<Pod>> {
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
             let pods = self.pods()?;
             if pods::well(&pods) && self.in_service()? == 2 {
-                return Ok((pods, began.elapsed()));
+                return Ok(pods);
             }
             std::thread::sleep(Duration::from_millis(100));
         }
