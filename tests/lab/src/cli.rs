@@ -1,4 +1,4 @@
-//! The command line: `cargo lab up|down|status|kubeconfig|logs|exec|packages`.
+//! The command line: `cargo lab up|down|status|kubeconfig|logs|exec|demo|packages`.
 //!
 //! What another program may read goes to stdout, everything said to a person to stderr.
 
@@ -8,11 +8,12 @@ mod status;
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 
+use crate::demo::Demo;
 use crate::loopback::{Generation, Loopback, Options};
 use crate::process::{self, Processes};
 use crate::talk::say;
@@ -43,6 +44,8 @@ enum Verb {
     Logs(Logs),
     /// Run a command with KUBECONFIG and PATH set for a lab.
     Exec(Exec),
+    /// Show what the runbook's command breaks and what `kubectl recycle` does instead; cleans up after itself.
+    Demo(Demo),
     /// Print the Debian packages that machines need and that are not installed, one a line.
     Packages,
 }
@@ -115,8 +118,9 @@ struct Exec {
 
 impl Cli {
     /// Does what is asked.
-    pub fn run(self) -> Result<()> {
+    pub fn run(self) -> Result<ExitCode> {
         match self.verb {
+            Verb::Demo(demo) => return demo.run(),
             Verb::Up(up) => up.run(),
             Verb::Down(down) => down.run(),
             Verb::Status => out(&status::table()?),
@@ -127,7 +131,8 @@ impl Cli {
             Verb::Logs(logs) => logs.run(),
             Verb::Exec(exec) => exec.run(),
             Verb::Packages => out(&machines::packages()),
-        }
+        }?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 

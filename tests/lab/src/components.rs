@@ -51,10 +51,9 @@ impl Set {
 /// Safe to call from several processes at once: one builds, the others wait for it and say so.
 pub fn ensure(set: Set) -> Result<PathBuf> {
     let sources = set.sources();
-    let compiler = build::compiler(&sources)?;
     let steps = recipe::steps(set, &sources)?;
     let cache = cache_root()?;
-    let wanted = cache.join(format!("{}-{}", set.name(), key(&sources, &compiler, &steps)?));
+    let wanted = place(set, &cache, &sources, &steps)?;
     if wanted.is_dir() {
         return Ok(wanted);
     }
@@ -72,6 +71,18 @@ pub fn ensure(set: Set) -> Result<PathBuf> {
         .with_context(|| format!("cannot move the programs to {}", wanted.display()))?;
     say(&format!("the {} programs are in {}", set.name(), wanted.display()));
     Ok(wanted)
+}
+
+/// Whether [`ensure`] would find the programs of `set` compiled.
+pub fn compiled(set: Set) -> Result<bool> {
+    let sources = set.sources();
+    Ok(place(set, &cache_root()?, &sources, &recipe::steps(set, &sources)?)?.is_dir())
+}
+
+/// The directory whose name says all that decides what is in it.
+fn place(set: Set, cache: &Path, sources: &Path, steps: &[recipe::Step]) -> Result<PathBuf> {
+    let compiler = build::compiler(sources)?;
+    Ok(cache.join(format!("{}-{}", set.name(), key(sources, &compiler, steps)?)))
 }
 
 fn cache_root() -> Result<PathBuf> {

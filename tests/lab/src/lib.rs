@@ -7,6 +7,7 @@
 
 pub mod cli;
 pub mod components;
+mod demo;
 pub mod labs;
 pub mod loopback;
 pub mod machines;

@@ -45,6 +45,15 @@ pub fn dns() -> String {
     include_str!("world/dns.yaml").replace("DNS_ADDRESS", DNS)
 }
 
+/// The same, with servers that take this long to become Ready on simulated nodes, as real ones do.
+pub fn slow_dns(seconds: u32) -> String {
+    let labels = "      labels: {k8s-app: kube-dns}\n    spec:";
+    let slow = format!(
+        "      labels: {{k8s-app: kube-dns}}\n      annotations: {{lab.local/pod: slow, lab.local/ready-after: {seconds}s}}\n    spec:"
+    );
+    dns().replace(labels, &slow)
+}
+
 /// `kube-dns-autoscaler`, which a search for "kube-dns" finds and which must not be touched.
 pub fn dns_autoscaler() -> String {
     include_str!("world/dns-autoscaler.yaml").to_owned()
