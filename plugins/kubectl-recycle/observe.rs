@@ -5,6 +5,7 @@ use crate::request::{Place, Request, Select};
 use crate::target::Target;
 use jiff::Timestamp;
 use rotation_core::apply::memory::Memory;
+use rotation_core::facts::credential::SecretName;
 use rotation_core::facts::credential::{RootCa, TokenSecret};
 use rotation_core::facts::pod::{Interner, Pod, SecretUse};
 use rotation_core::facts::selector::Selector;
@@ -247,7 +248,7 @@ fn find_missing_secrets(
     pods: &[Pod],
     credentials: &mut Credentials,
 ) -> Result<(), ClusterError> {
-    let mut asked: BTreeSet<(Box<str>, Box<str>)> = BTreeSet::new();
+    let mut asked: BTreeSet<SecretName> = BTreeSet::new();
     for pod in pods {
         let names = candidates(pod).filter(|name| absent(pod, name, credentials));
         asked.extend(names.map(|name| (Box::from(&*pod.namespace), name.into())));

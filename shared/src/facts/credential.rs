@@ -52,6 +52,9 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
+/// Namespace and name of a secret.
+pub type SecretName = (Box<str>, Box<str>);
+
 /// A secret of type `kubernetes.io/service-account-token`.
 #[derive(Clone, Debug)]
 pub struct TokenSecret {

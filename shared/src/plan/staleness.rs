@@ -3,7 +3,7 @@
 //! Content is compared where content was seen before; otherwise the API server's own dates are. A write that the
 //! server recorded proves a change; a write that it did not record proves nothing, since older servers forget some.
 
-use crate::facts::credential::{Digest, RootCa, TokenSecret};
+use crate::facts::credential::{Digest, RootCa, SecretName, TokenSecret};
 use crate::facts::pod::{Pod, SecretUse};
 use crate::facts::words::time;
 use jiff::{SignedDuration, Timestamp};
@@ -23,9 +23,9 @@ pub struct Credentials {
     /// `kube-root-ca.crt` by namespace.
     pub root_cas: HashMap<Box<str>, RootCa>,
     /// Token secrets by namespace and name.
-    pub tokens: HashMap<(Box<str>, Box<str>), TokenSecret>,
+    pub tokens: HashMap<SecretName, TokenSecret>,
     /// Token secrets that pods name and that are not there.
-    pub missing: HashSet<(Box<str>, Box<str>)>,
+    pub missing: HashSet<SecretName>,
     /// Digests seen by an earlier run, and when.
     pub seen_before: HashMap<CredentialKey, (Digest, Timestamp)>,
     /// `--since`: the operator knows when credentials changed.

@@ -36,7 +36,7 @@ pub use tls_fault::ConnectFault;
 
 use super::interrupt::Interrupt;
 use crate::facts::budget::Budget;
-use crate::facts::credential::{RootCa, TokenSecret};
+use crate::facts::credential::{RootCa, SecretName, TokenSecret};
 use crate::facts::identity::{ClusterIdentity, ObjectRef};
 use crate::facts::node::Node;
 use crate::facts::pod::{Interner, Pod};
@@ -196,8 +196,8 @@ impl Cluster {
     /// Those of these Secrets, by namespace and name, that are not there.
     pub fn secrets_missing(
         &self,
-        names: BTreeSet<(Box<str>, Box<str>)>,
-    ) -> Result<Vec<(Box<str>, Box<str>)>, ClusterError> {
+        names: BTreeSet<SecretName>,
+    ) -> Result<Vec<SecretName>, ClusterError> {
         self.runner.block_on(read::secrets_missing(&self.asker, names))
     }
 

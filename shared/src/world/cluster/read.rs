@@ -6,7 +6,7 @@ use super::fault::ClusterError;
 use super::list::{ListVersion, Part, pages, whole};
 use super::query::{Listing, PodQuery, Scope, collection, encode};
 use crate::facts::budget::{Budget, BudgetWire};
-use crate::facts::credential::{ContentWire, RootCa, TokenSecret};
+use crate::facts::credential::{ContentWire, RootCa, SecretName, TokenSecret};
 use crate::facts::identity::{ClusterIdentity, ObjectRef, Uid};
 use crate::facts::node::{Node, NodeWire};
 use crate::facts::pod::{Interner, Pod};
@@ -203,8 +203,8 @@ pub(super) async fn services_named(
 
 pub(super) async fn secrets_missing(
     asker: &Asker,
-    names: BTreeSet<(Box<str>, Box<str>)>,
-) -> Result<Vec<(Box<str>, Box<str>)>, ClusterError> {
+    names: BTreeSet<SecretName>,
+) -> Result<Vec<SecretName>, ClusterError> {
     let reads = names.into_iter().map(|key| async move {
         let there = secret_exists(asker, &key.0, &key.1).await?;
         Ok((!there).then_some(key))
