@@ -79,7 +79,7 @@ pub(crate) struct Args {
     #[arg(help_heading = "Selection", long)]
     pub(crate) ignore_not_found: bool,
 
-    /// More presets, in the form that `kubectl recycle presets -o yaml` shows
+    /// More presets: a TOML file of `[[preset]]` tables, as docs/recycle.md describes them
     #[arg(help_heading = "Selection", long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) presets: Option<PathBuf>,
 

@@ -85,7 +85,7 @@ fn take(
 }
 
 /// Where the request looks.
-fn scope(request: &Request) -> Scope {
+pub(crate) fn scope(request: &Request) -> Scope {
     match &request.select {
         Select::Matching { .. } | Select::Stale => match &request.place {
             Place::Namespace { name, .. } if !request.looks_everywhere() => {

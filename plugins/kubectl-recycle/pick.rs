@@ -246,6 +246,9 @@ fn matching_words(labels: Option<&Selector>, node: Option<&str>) -> String {
 }
 
 /// Why a pod that is meant needs nothing.
+///
+/// The operator's word on when credentials changed outweighs the memory of earlier runs, and so does evidence: `stale`
+/// never gets here with a pod that it cannot prove anything against.
 fn fresh(
     pod: &Pod,
     known: &Known<'_>,
@@ -253,17 +256,18 @@ fn fresh(
     request: &Request,
     digests: &HashMap<CredentialKey, Digest>,
 ) -> Option<String> {
-    let made =
-        known.top_uid.and_then(|uid| background.memory.made(pod, uid, background.now, digests));
-    if let Some(run) = made {
-        return Some(format!(
-            "created at {}, by the run of {}; --all recycles it again",
-            time(pod.created),
-            time(run.at)
-        ));
+    if request.select == Select::Stale {
+        return None;
     }
-    let since = request.since.filter(|_| request.select != Select::Stale)?;
-    (!started_before(pod, since)).then(|| format!("started after {}", time(since)))
+    if let Some(since) = request.since {
+        return (!started_before(pod, since)).then(|| format!("started after {}", time(since)));
+    }
+    let run = background.memory.made(pod, known.top_uid?, background.now, digests)?;
+    Some(format!(
+        "created at {}, by the run of {}; --all recycles it again",
+        time(pod.created),
+        time(run.at)
+    ))
 }
 
 /// A preset that knows a pod gives it its place, also where it was selected in another way.

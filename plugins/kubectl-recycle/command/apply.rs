@@ -61,7 +61,7 @@ pub(super) fn run(
     let limits = Limits { each: args.timeout, retry: RETRY };
     let mut report = narrator::apply(&plan, &mut recycler, &mut journal, limits, &mut narrator);
     drop(recycler);
-    let unproven = dns.after(console, &report);
+    let unproven = dns.after(console, &plan, &report);
 
     if let Some(why) = unproven {
         report.unproven.push(why);
@@ -70,7 +70,7 @@ pub(super) fn run(
     // The outcome stands in the entries before; a lost last line only makes the next run say that this one was cut off.
     let _ = journal.append(&[Entry::end(clock.now(), exit.code())]);
     let message = report::sentence(&plan, &report, journal.path());
-    narrator.end(clock.now(), clock.uptime(), &plan, &report, &message);
+    narrator.end(clock.now(), clock.uptime(), &plan, &report, exit, &message);
     Ok(report)
 }
 

@@ -1,32 +1,78 @@
 //! Rights, asked for before anything is changed.
 
+use crate::observe::scope;
+use crate::request::{Request, Select};
 use rotation_core::cli::failure::Failure;
 use rotation_core::facts::words::count;
 use rotation_core::facts::workload::WorkloadKind;
 use rotation_core::plan::document::{Action, Plan, Probe, Replacement};
-use rotation_core::world::cluster::{Access, Cluster};
+use rotation_core::world::cluster::{Access, Cluster, ClusterError, Scope};
 use std::collections::BTreeSet;
 
 /// Refuses where a right is missing, and lists all that are.
 pub(super) fn rights(cluster: &Cluster, plan: &Plan) -> Result<(), Failure> {
     let wanted: Vec<Access> = wanted(plan).into_iter().collect();
     let denied = cluster.denied(&wanted)?;
-    if denied.is_empty() {
-        return Ok(());
+    if denied.is_empty() { Ok(()) } else { Err(missing(&denied)) }
+}
+
+/// A read that was forbidden is told with all the others that would be.
+pub(super) fn explain(cluster: &Cluster, request: &Request, error: ClusterError) -> Failure {
+    if !error.is_forbidden() {
+        return error.into();
     }
+    let wanted: Vec<Access> = reads(request).into_iter().collect();
+    match cluster.denied(&wanted) {
+        Ok(denied) if !denied.is_empty() => missing(&denied),
+        // The review itself may be forbidden: then the server's own words are all there is.
+        Ok(_) | Err(_) => error.into(),
+    }
+}
+
+fn missing(denied: &[Access]) -> Failure {
     let list: Vec<String> = denied.iter().map(|a| format!("cannot {}", a.describe())).collect();
-    Err(Failure::refused(format!(
-        "{} missing, nothing was changed: {}",
-        if denied.len() == 1 {
-            "a right is".to_owned()
-        } else {
-            format!("{} are", count(denied.len(), "right"))
-        },
-        list.join("; ")
-    ))
-    .with_hint(
-        "ask for these rights, or use --as or another context; docs/rbac.yaml has the whole role",
-    ))
+    let what = match denied {
+        [_] => "a right is".to_owned(),
+        _ => format!("{} are", count(denied.len(), "right")),
+    };
+    Failure::refused(format!("{what} missing, nothing was changed: {}", list.join("; "))).with_hint(
+        "ask for these rights, or use --as, another context, or -n for one namespace; docs/rbac.yaml has the whole role",
+    )
+}
+
+/// What a look at the cluster reads.
+fn reads(request: &Request) -> BTreeSet<Access> {
+    let mut reads = BTreeSet::new();
+    let mut need = |verb: &str, group: &str, resource: &str, namespace: Option<&str>| {
+        reads.insert(Access {
+            verb: verb.to_owned(),
+            group: group.to_owned(),
+            resource: resource.to_owned(),
+            subresource: String::new(),
+            namespace: namespace.map(str::to_owned),
+        });
+    };
+    need("get", "", "namespaces", Some("kube-system"));
+    need("list", "", "nodes", None);
+    let namespaces: Vec<Option<String>> = match scope(request) {
+        Scope::All => vec![None],
+        Scope::These(names) => names.into_iter().map(Some).collect(),
+    };
+    for namespace in &namespaces {
+        let namespace = namespace.as_deref();
+        need("list", "", "pods", namespace);
+        need("list", "", "replicationcontrollers", namespace);
+        need("get", "", "services", namespace);
+        need("list", "policy", "poddisruptionbudgets", namespace);
+        for kind in ["deployments", "daemonsets", "statefulsets", "replicasets"] {
+            need("list", "apps", kind, namespace);
+        }
+        if request.select == Select::Stale {
+            need("list", "", "secrets", namespace);
+            need("list", "", "configmaps", namespace);
+        }
+    }
+    reads
 }
 
 /// What the plan's steps and waits need.
@@ -47,7 +93,10 @@ fn wanted(plan: &Plan) -> BTreeSet<Access> {
         match &step.action {
             Action::EvictPod { .. } => need("create", "", "pods", "eviction"),
             Action::DeletePod { .. } => need("delete", "", "pods", ""),
-            Action::CreatePod { .. } => need("create", "", "pods", ""),
+            Action::CreatePod { .. } => {
+                need("get", "", "pods", "");
+                need("create", "", "pods", "");
+            }
             Action::AwaitPod => {}
             Action::RestartRollout { .. } => {
                 if let Some(kind) = WorkloadKind::parse(&step.target.kind) {

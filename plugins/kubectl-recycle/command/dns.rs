@@ -4,9 +4,9 @@
 //! DNS: on one of its nodes, where the runbook runs its command, or where `--resolve` says so. Anywhere else that address
 //! may belong to somebody else's network, and nothing is sent there.
 
-use rotation_core::apply::outcome::Report;
+use rotation_core::apply::outcome::{Outcome, Report};
 use rotation_core::cli::console::Console;
-use rotation_core::plan::document::{Plan, Probe};
+use rotation_core::plan::document::{Plan, Probe, Step};
 use rotation_core::plan::recycle::order::Order;
 use rotation_core::world::cluster::Cluster;
 use rotation_core::world::dns::{Heard, NAME, ask};
@@ -33,8 +33,7 @@ impl DnsCheck {
     /// Asks before the first change, so that silence afterwards can be told from an address that leads nowhere.
     pub(super) fn before(cluster: &Cluster, plan: &Plan, resolve: Option<&str>) -> Self {
         let name = resolve.unwrap_or(NAME);
-        let dns = plan.phases.iter().filter(|p| p.name == Order::Dns.name());
-        let probes = dns.flat_map(|p| &p.waves).flat_map(|w| &w.steps).flat_map(|s| &s.verify);
+        let probes = dns_steps(plan).flat_map(|s| &s.verify);
         let services: BTreeSet<(&str, &str)> = probes
             .filter_map(|probe| match probe {
                 Probe::EndpointsReady { namespace, service, .. } => {
@@ -52,19 +51,22 @@ impl DnsCheck {
             let endpoints_only = (!services.is_empty()).then_some(why);
             return Self { name: name.to_owned(), services: Vec::new(), endpoints_only };
         }
-        let asked = services.into_iter().filter_map(|(namespace, name)| {
+        let asked = services.into_iter().filter_map(|(namespace, service)| {
             // A Service that cannot be read has shown its endpoints all the same.
-            let service = cluster.service(namespace, name).ok().flatten()?;
-            let address: IpAddr = service.cluster_ip.parse().ok()?;
-            Some((format!("{namespace}/{name}"), address, ask(address, PORT, name, 1)))
+            let found = cluster.service(namespace, service).ok().flatten()?;
+            let address: IpAddr = found.cluster_ip.parse().ok()?;
+            Some((format!("{namespace}/{service}"), address, ask(address, PORT, name, 1)))
         });
         let services = asked.collect();
         Self { name: name.to_owned(), services, endpoints_only: None }
     }
 
     /// Asks again, and says what does not hold.
-    pub(super) fn after(self, console: &Console, report: &Report) -> Option<String> {
-        if report.interrupted {
+    ///
+    /// Only after every DNS step was proven: what failed is said already, and its endpoints were not seen.
+    pub(super) fn after(self, console: &Console, plan: &Plan, report: &Report) -> Option<String> {
+        let proven = |step: &Step| matches!(report.of(step), Some(Outcome::Done { .. }));
+        if !dns_steps(plan).all(proven) {
             return None;
         }
         if let Some(why) = self.endpoints_only {
@@ -88,6 +90,11 @@ impl DnsCheck {
             ))
         })
     }
+}
+
+fn dns_steps(plan: &Plan) -> impl Iterator<Item = &Step> {
+    let dns = plan.phases.iter().filter(|p| p.name == Order::Dns.name());
+    dns.flat_map(|p| &p.waves).flat_map(|w| &w.steps)
 }
 
 /// Whether this machine bears the name of a node. What cannot be read is no.

@@ -34,12 +34,13 @@ pub(super) fn run(
     for line in &refused {
         console.warn(line);
     }
-    console.note(&format!(
-        "nothing was changed{}; run `{} {} --yes` to do it",
-        args.dry_run.dry_run.suffix(),
-        TOOL.name,
-        report::targets(args)
-    ));
+    let suffix = args.dry_run.dry_run.suffix();
+    let next = if plan.is_empty() {
+        String::new()
+    } else {
+        format!("; run `{} {} --yes` to do it", TOOL.name, report::targets(args))
+    };
+    console.note(&format!("nothing was changed{suffix}{next}"));
     let stopped = plan.skipped.iter().any(|s| s.refused);
     Ok(match (plan.is_empty(), stopped) {
         (false, _) => Exit::Findings,

@@ -1,5 +1,6 @@
 //! Makes a plan, or reads one.
 
+use super::check;
 use crate::TOOL;
 use crate::cli::Args;
 use crate::observe::observe;
@@ -43,7 +44,8 @@ pub(super) fn make(
         console.warn(&doubt);
     }
     let cut_off = memory.cut_off(clock.now()).cloned();
-    let observed = observe(cluster, &request, memory, clock.now())?;
+    let observed = observe(cluster, &request, memory, clock.now())
+        .map_err(|error| check::explain(cluster, &request, error))?;
     if !observed.picked.missing.is_empty() {
         missing(&request, &observed.picked.missing, console)?;
     }

@@ -27,7 +27,13 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
     }
     let clock = SystemClock::start();
     let cluster = Cluster::connect(&args.connection.connection(console))?;
-    let identity = cluster.identity()?;
+    let identity = match cluster.identity() {
+        Err(error) if args.plan.is_none() => {
+            let request = args.request(cluster.default_namespace())?;
+            return Err(check::explain(&cluster, &request, error));
+        }
+        other => other?,
+    };
     let state = StateDir::of(&console.environment.state_home()?, "recycle", &identity);
 
     let made = match &args.plan {

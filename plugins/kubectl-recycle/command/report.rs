@@ -1,6 +1,7 @@
 //! Results: what was planned, what was done, what is left; as a table, as names, as one document.
 
 use crate::cli::Args;
+use clap::ValueEnum as _;
 use rotation_core::apply::outcome::{Outcome, Report};
 use rotation_core::cli::console::Console;
 use rotation_core::cli::failure::Failure;
@@ -8,7 +9,7 @@ use rotation_core::cli::output::OutputFormat;
 use rotation_core::facts::duration::human;
 use rotation_core::facts::exit::Exit;
 use rotation_core::facts::identity::{ClusterIdentity, ObjectRef, Uid};
-use rotation_core::facts::words::count;
+use rotation_core::facts::words::{count, time};
 use rotation_core::plan::document::{Action, Plan, Skipped, Step};
 use rotation_core::tell::table::{Cell, Table};
 use serde::Serialize;
@@ -69,6 +70,7 @@ pub(super) fn sentence(plan: &Plan, report: &Report, journal: &Path) -> String {
     let mut text = match exit(plan, report) {
         Exit::Done => return format!("{all} recycled and Ready in {took}"),
         Exit::Interrupted => format!("interrupted after {took}: {done} of {all} done"),
+        Exit::Unproven if !report.unproven.is_empty() => report.unproven.join("; "),
         Exit::Unproven => {
             format!("{all} recycled, and not every replacement was seen to be Ready in time")
         }
@@ -78,16 +80,18 @@ pub(super) fn sentence(plan: &Plan, report: &Report, journal: &Path) -> String {
         }
     };
     if plan.skipped.iter().any(|s| s.refused) {
-        text.push_str(&format_args!(", {left} left alone").to_string());
+        text.extend([", ", &left, " left alone"]);
     }
     if let Some(lost) = &report.journal_lost {
-        text.push_str(&format_args!("; the journal cannot be written: {lost}").to_string());
+        text.extend(["; the journal cannot be written: ", lost]);
     }
-    text.push_str(
-        &format_args!("; run the same command again to go on (journal {})", journal.display())
-            .to_string(),
-    );
-    text
+    let next = match exit(plan, report) {
+        Exit::Interrupted | Exit::Partly | Exit::Unproven => {
+            "; run the same command again to go on"
+        }
+        Exit::Done | Exit::Unexpected | Exit::Usage | Exit::Findings | Exit::Refused => "",
+    };
+    text + &format!("{next} (journal {})", journal.display())
 }
 
 /// `3 pods`, or `2 workloads` where those are rolled out. One that is deleted and created again is one.
@@ -254,21 +258,33 @@ pub(super) fn skipped_words(skipped: &Skipped) -> String {
     format!("{} ({}): {message}", target.kubectl_name(), target.namespace)
 }
 
-/// The words that say what was meant, for hints that are commands.
+/// The words that say what was meant and how, for hints that are commands.
 pub(super) fn targets(args: &Args) -> String {
     let mut words = args.targets.clone();
-    if let Some(path) = &args.plan {
-        words.push(format!("-f {}", path.display()));
+    let mut flag = |flag: &str, value: Option<String>| {
+        words.extend(value.map(|value| format!("{flag} {}", quoted(&value))));
+    };
+    flag("-f", args.plan.as_ref().map(|p| p.display().to_string()));
+    flag("-l", args.selection.selector.as_ref().map(ToString::to_string));
+    flag("--node", args.node.clone());
+    flag("--since", args.since.map(time));
+    flag("--presets", args.presets.as_ref().map(|p| p.display().to_string()));
+    let strategy = args.strategy.to_possible_value().map(|v| v.get_name().to_owned());
+    flag("--strategy", strategy.filter(|name| name != "auto"));
+    let allowed: Vec<&str> = args.allow.iter().map(|a| a.word()).collect();
+    flag("--allow", (!allowed.is_empty()).then(|| allowed.join(",")));
+    flag("--max-unavailable", args.max_unavailable.map(|pace| pace.to_string()));
+    words.extend(args.selection.all_namespaces.then(|| "-A".to_owned()));
+    words.extend(args.all.then(|| "--all".to_owned()));
+    format!("{}{}", words.join(" "), args.connection.for_hint())
+}
+
+/// As a shell takes it for one word.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,%@+".contains(c);
+    if word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
     }
-    if let Some(selector) = &args.selection.selector {
-        words.push(format!("-l '{selector}'"));
-    }
-    if let Some(node) = &args.node {
-        words.push(format!("--node {node}"));
-    }
-    if args.selection.all_namespaces {
-        words.push("-A".to_owned());
-    }
-    let connection = args.connection.for_hint();
-    format!("{}{connection}", words.join(" "))
 }

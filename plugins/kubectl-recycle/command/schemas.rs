@@ -88,6 +88,7 @@ fn run(interrupted: bool) -> (Plan, Report) {
             proof: Proof {
                 replacement: Some(text()),
                 replacement_uid: Some(text()),
+                node: Some(text()),
                 note: Some(text()),
             },
             millis: 5,

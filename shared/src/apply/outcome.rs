@@ -16,6 +16,9 @@ pub struct Proof {
     /// Its UID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replacement_uid: Option<String>,
+    /// Its node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// Why no new object is needed, or what else is worth saying.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,

@@ -47,7 +47,7 @@ pub struct Recycler<'a> {
     /// Pods that were made to go, whether or not the feed has told so.
     taken: HashSet<Uid>,
     /// New pods by the one that they stand for.
-    claims: HashMap<Uid, (Uid, Box<str>)>,
+    claims: HashMap<Uid, Uid>,
     /// Generations of workloads whose template this run touched.
     touched: HashMap<Uid, i64>,
     endpoints: HashMap<(String, String), (Duration, usize)>,
@@ -170,17 +170,16 @@ impl<'a> Recycler<'a> {
 
     fn replaced(&mut self, step: &Step, replacement: &Replacement, min_ready: u32) -> Verified {
         let uid = &step.target.uid;
-        if let Some((new, name)) = self.claims.get(uid)
-            && self.sight.pods.get(new).is_some_and(Pod::is_ready)
-        {
-            return Verified::Holds(proof(new, name));
+        let claimed = self.claims.get(uid).and_then(|new| self.sight.pods.get(new));
+        if let Some(new) = claimed.filter(|new| new.is_ready()) {
+            return Verified::Holds(proof(new));
         }
         let departed = self.departed(&step.target);
         match judge(&departed, replacement, min_ready, &self.sight, &self.roster) {
-            Verdict::Ready { uid: new, name } => {
+            Verdict::Ready { uid: new, .. } => {
                 self.roster.claimed.insert(new.clone());
-                let proof = proof(&new, &name);
-                self.claims.insert(uid.clone(), (new, name));
+                let proof = self.sight.pods.get(&new).map(proof).unwrap_or_default();
+                self.claims.insert(uid.clone(), new);
                 Verified::Holds(proof)
             }
             Verdict::NotWanted(why) => {
@@ -508,14 +507,20 @@ fn is_by_node(probe: &Probe) -> bool {
     matches!(probe, Probe::Replaced { replacement: Replacement::Node { .. }, .. })
 }
 
-fn proof(uid: &Uid, name: &str) -> Proof {
-    Proof { replacement: Some(name.to_owned()), replacement_uid: Some(uid.to_string()), note: None }
+fn proof(new: &Pod) -> Proof {
+    Proof {
+        replacement: Some(new.name.to_string()),
+        replacement_uid: Some(new.uid.to_string()),
+        node: new.node.as_deref().map(str::to_owned),
+        note: None,
+    }
 }
 
 fn merge(one: Proof, two: Proof) -> Proof {
     Proof {
         replacement: one.replacement.or(two.replacement),
         replacement_uid: one.replacement_uid.or(two.replacement_uid),
+        node: one.node.or(two.node),
         note: one.note.or(two.note),
     }
 }
@@ -526,7 +531,7 @@ fn recreated(step: &Step, sight: &Sight) -> Verified {
         *p.namespace == *target.namespace && *p.name == *target.name && p.uid != target.uid
     };
     match sight.pods.values().find(same) {
-        Some(pod) if pod.is_ready() => Verified::Holds(proof(&pod.uid, &pod.name)),
+        Some(pod) if pod.is_ready() => Verified::Holds(proof(pod)),
         Some(pod) => match &pod.trouble {
             Some(trouble) => {
                 Verified::Waiting(format!("it to be Ready; it reports {}", trouble.reason))

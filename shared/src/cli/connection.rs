@@ -197,6 +197,7 @@ impl ConnectionArgs {
             ("--context", self.context.clone()),
             ("--cluster", self.cluster.clone()),
             ("--user", self.user.clone()),
+            ("--as", self.as_user.clone()),
             ("--server", self.server.clone()),
             ("--namespace", self.namespace.clone()),
             ("--request-timeout", self.request_timeout.map(human)),

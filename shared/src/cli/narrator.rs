@@ -115,17 +115,16 @@ impl<'a> Narrator<'a> {
         uptime: Duration,
         plan: &Plan,
         report: &Report,
+        exit: Exit,
         message: &str,
-    ) -> Exit {
+    ) {
         self.end_phase(now, uptime);
-        let exit = report.exit(plan);
         let kind = EventKind::RunEnded {
             exit: exit.code(),
             counts: counts(plan, report),
             message: message.to_owned(),
         };
         self.event(now, uptime, kind);
-        exit
     }
 
     fn end_phase(&mut self, now: Timestamp, uptime: Duration) {
@@ -261,7 +260,7 @@ fn over(step: &Step, outcome: &Outcome) -> EventKind {
                 outcome: format!("{before}{word}{note}"),
                 old: Some(step.target.name.clone()),
                 new: proof.replacement.clone(),
-                node: step.node.clone(),
+                node: proof.node.clone().or_else(|| step.node.clone()),
                 proof: proof.replacement.as_ref().map(|_| "Ready".to_owned()),
                 took: Duration::from_millis(*millis),
             }
@@ -458,8 +457,8 @@ mod tests {
         let mut narrator =
             Narrator::begin(&mut heard, &plan, "https://api", "recycle 1 pod", now, Duration::ZERO);
         let report = apply(&plan, &mut world, &mut NoJournal, limits, &mut narrator);
-        let exit = narrator.end(now, world.elapsed(), &plan, &report, "1 pod is recycled");
-        assert_eq!(exit, Exit::Done);
+        assert_eq!(report.exit(&plan), Exit::Done);
+        narrator.end(now, world.elapsed(), &plan, &report, Exit::Done, "1 pod is recycled");
         assert_eq!(counts(&plan, &report), Counts { done: 1, skipped: 1, ..Counts::default() });
         assert_eq!(
             heard.0,

@@ -121,7 +121,12 @@ fn outcome_after(outcome: Option<&Outcome>) -> Option<Outcome> {
     Some(match outcome {
         None => Outcome::Done { proof: Proof::default(), millis: 0, changed: false },
         Some(Outcome::Done { proof: Proof { note: None, .. }, .. }) => Outcome::Done {
-            proof: Proof { replacement: some(), replacement_uid: some(), note: some() },
+            proof: Proof {
+                replacement: some(),
+                replacement_uid: some(),
+                node: some(),
+                note: some(),
+            },
             millis: 1,
             changed: true,
         },

@@ -3,6 +3,7 @@
 use super::options::Options;
 use super::scene::{Maker, Scene, Selection};
 use crate::facts::identity::Uid;
+use crate::facts::pod::Pod;
 use crate::facts::workload::{UpdateStrategy, Workload, WorkloadKind};
 use crate::plan::document::{Action, Phase, Plan, Probe, SkipReason, Skipped, Step, Wave};
 use std::collections::{BTreeMap, HashSet};
@@ -60,12 +61,29 @@ pub(super) fn draw(plan: &mut Plan, scene: &Scene, options: &Options) {
                 action: Action::RestartRollout {
                     resource_version: workload.resource_version.to_string(),
                 },
-                verify: vec![Probe::RolledOut],
+                verify: verify(workload, scene),
                 undo: format!("kubectl rollout undo {}", workload.reference().kubectl_name()),
                 replaces: selection.replaces.clone(),
             }],
         });
     }
+}
+
+/// The roll-out is over, and a guarded Service among whose pods this workload's are has ready endpoints.
+fn verify(workload: &Workload, scene: &Scene) -> Vec<Probe> {
+    let below = |pod: &&Pod| match scene.maker(pod) {
+        Maker::Known { top, .. } => top.uid == workload.uid,
+        Maker::Nobody | Maker::Gone(_) | Maker::Foreign(_) => false,
+    };
+    let guard = scene.pods.iter().filter(below).find_map(|pod| scene.guard(pod));
+    let endpoints = guard.and_then(|guard| {
+        Some(Probe::EndpointsReady {
+            namespace: guard.namespace.to_string(),
+            service: guard.service.clone()?,
+            at_least: guard.keep_ready.max(1),
+        })
+    });
+    [Probe::RolledOut].into_iter().chain(endpoints).collect()
 }
 
 /// Why touching the template would do nothing.

@@ -32,6 +32,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long a request may take where nobody says otherwise.
 const USUAL_LIMIT: Duration = Duration::from_secs(30);
 
+/// Differences of the server's clock below this are its header's own rounding.
+const STEADY: SignedDuration = SignedDuration::from_millis(1500);
+
 /// The server's clock, as its answers show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerTime {
@@ -339,7 +342,9 @@ impl Asker {
         // The header is cut to whole seconds: half a second is missing on average.
         let ahead = at.duration_since(Timestamp::now()) + SignedDuration::from_millis(500);
         if let Ok(mut time) = self.time.lock() {
-            *time = Some(ServerTime { at, ahead });
+            // Each answer gives another fraction of a second; only a real difference moves the clock, or it would go back.
+            let known = time.map(|t: ServerTime| t.ahead).filter(|t| (*t - ahead).abs() < STEADY);
+            *time = Some(ServerTime { at, ahead: known.unwrap_or(ahead) });
         }
         Some(at)
     }
