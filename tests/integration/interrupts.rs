@@ -56,7 +56,7 @@ ctrl-c  slow-to-be-ready-[ID]  not begun  <none>  <none>
     let middle = lab.api.uids("ctrl-c", "app=slow-to-be-ready");
     assert_eq!(before.iter().filter(|uid| middle.contains(uid)).count(), 2);
     let outcome = sandbox.run("deploy/slow-to-be-ready -n ctrl-c --yes");
-    outcome.exits(0).says("ended early, with 0 of 3 steps done");
+    outcome.exits(0);
     let after = lab.api.uids("ctrl-c", "app=slow-to-be-ready");
     assert!(
         after.len() == 3 && before.iter().all(|uid| !after.contains(uid)),

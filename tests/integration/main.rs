@@ -8,6 +8,7 @@
 )]
 
 mod awkward;
+mod connection;
 mod harness;
 mod interrupts;
 mod promises;
@@ -16,5 +17,11 @@ mod runbook;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    harness::run([interrupts::cases(), awkward::cases(), promises::cases(), runbook::cases()])
+    harness::run([
+        connection::cases(),
+        interrupts::cases(),
+        awkward::cases(),
+        promises::cases(),
+        runbook::cases(),
+    ])
 }
