@@ -3,6 +3,7 @@
 mod apply;
 mod check;
 mod dry_run;
+mod leftover;
 mod plan;
 mod presets;
 mod recycle;

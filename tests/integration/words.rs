@@ -269,7 +269,8 @@ fn narrow_terminals_are_filled_and_not_overrun() {
         let api = world::start();
         let sandbox = sandbox(&api);
         // Seven columns have no room in forty.
-        let lines = if columns == 80 { &["presets", "dns --dry-run -o wide"][..] } else { &["presets"] };
+        let lines =
+            if columns == 80 { &["presets", "dns --dry-run -o wide"][..] } else { &["presets"] };
         for line in lines {
             let (_, text) = on_terminal(&sandbox, columns, line, "");
             for row in seen(&text)
