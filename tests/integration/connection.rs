@@ -3,7 +3,7 @@
 use crate::harness::labs::{self, Lab};
 use crate::harness::sandbox::Sandbox;
 use crate::harness::{Case, cases, until, world};
-use double::Api;
+use double::{Api, Fault};
 use lab::loopback::{Authority, Component};
 use lab::world::awkward;
 use serde_json::{Value, json};
@@ -18,6 +18,7 @@ pub(crate) fn cases() -> Vec<Case> {
         an_api_server_that_is_down_is_an_error_without_success_words;
         an_old_server_without_dry_runs_is_not_asked_for_one;
         a_server_without_the_current_policy_group_is_served;
+        a_server_that_has_just_come_back_may_forbid_what_it_allows;
         an_api_server_killed_in_the_middle_is_waited_for;
         an_api_server_frozen_in_the_middle_is_waited_for;
         a_certificate_of_an_unknown_authority_is_refused;
@@ -146,6 +147,25 @@ fn a_server_without_the_current_policy_group_is_served() {
     sandbox.run("dns --yes").exits(0);
     assert_eq!(api.count("POST", "/api/v1/namespaces/kube-system/pods/coredns"), 2);
     assert!(api.count("GET", "/apis/policy/v1beta1/") > 0);
+}
+
+/// Until a restarted API server has read its roles it forbids everything to everybody.
+fn a_server_that_has_just_come_back_may_forbid_what_it_allows() {
+    let eviction = || Fault::on("POST", "/api/v1/namespaces/kube-system/pods");
+    let api = world::start();
+    api.fault(eviction().hang_up());
+    api.fault(eviction().answer(
+        403,
+        &json!({"kind": "Status", "status": "Failure", "reason": "Forbidden", "message": "not yet", "code": 403}).to_string(),
+    ));
+    let sandbox = Sandbox::with(&api.kubeconfig());
+    sandbox.run("dns --yes").exits(0).says("which has only just come back: not yet");
+    // Without that it is final, and said at once.
+    let api = world::start();
+    api.fault(eviction().status(403).always());
+    let outcome = Sandbox::with(&api.kubeconfig()).run("dns --yes");
+    assert!(outcome.code == Some(4) || outcome.code == Some(5), "{}", outcome.text());
+    assert_eq!(api.count("POST", "/api/v1/namespaces/kube-system/pods"), 1);
 }
 
 /// A run on the rough lab that waits for slow pods, and is disturbed meanwhile.
