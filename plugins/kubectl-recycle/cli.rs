@@ -25,10 +25,10 @@ use std::time::Duration;
 
 const EXAMPLES: &str = "\
 Examples:
-  # What the runbook did with grep, awk and xargs: new DNS pods, one at a time, never the last one
+  # For the runbook's grep and xargs: new DNS pods, one at a time, never the last
   kubectl recycle dns
 
-  # In a script: several presets in their order, no question; the exit code tells the truth
+  # In a script: presets in their order, no question, an exit code to trust
   kubectl recycle dns kube2iam fluentd --yes
 
   # What would be done, and why

@@ -4,6 +4,7 @@ mod apply;
 mod check;
 mod dns;
 mod dry_run;
+mod leftover;
 mod plan;
 mod presets;
 mod recycle;

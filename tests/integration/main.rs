@@ -8,13 +8,26 @@
 )]
 
 mod awkward;
+mod connection;
 mod harness;
 mod interrupts;
+mod nodes;
 mod promises;
 mod runbook;
+mod stale;
+mod words;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    harness::run([interrupts::cases(), awkward::cases(), promises::cases(), runbook::cases()])
+    harness::run([
+        stale::cases(),
+        nodes::cases(),
+        words::cases(),
+        connection::cases(),
+        interrupts::cases(),
+        awkward::cases(),
+        promises::cases(),
+        runbook::cases(),
+    ])
 }

@@ -6,7 +6,7 @@ use super::report;
 use crate::cli::Args;
 use rotation_core::apply::engine::Limits;
 use rotation_core::apply::journal::{Entry, Journal as _};
-use rotation_core::apply::outcome::Report;
+use rotation_core::apply::outcome::{Outcome, Report};
 use rotation_core::apply::recycle::{Manifests, Recycler};
 use rotation_core::apply::state::StateDir;
 use rotation_core::cli::console::Console;
@@ -20,6 +20,7 @@ use rotation_core::world::cluster::Cluster;
 use rotation_core::world::files;
 use rotation_core::world::interrupt::Interrupt;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 /// Between two attempts that a budget blocks, as a drain waits.
@@ -61,6 +62,7 @@ pub(super) fn run(
     let limits = Limits { each: args.timeout, retry: RETRY };
     let mut report = narrator::apply(&plan, &mut recycler, &mut journal, limits, &mut narrator);
     drop(recycler);
+    forget_manifests(&plan, &report);
     let unproven = dns.after(console, &plan, &report);
 
     if let Some(why) = unproven {
@@ -104,31 +106,51 @@ fn save_manifests(
             continue;
         };
         let target = &step.target;
+        let changed = || {
+            Failure::refused(format!(
+                "{} has changed since it was looked at; nothing was changed",
+                target.kubectl_name()
+            ))
+            .with_hint("run the command again")
+        };
+        // A pod that an earlier run deleted: only its file still knows it.
+        if !manifest_file.is_empty() {
+            let text = files::read(Path::new(manifest_file))?;
+            let manifest = serde_json::from_str(&text).map_err(|_| changed())?;
+            if Digest::of(text.as_bytes()).to_string() != *manifest_sha256 {
+                return Err(changed());
+            }
+            manifests.insert(manifest_sha256.clone(), manifest);
+            continue;
+        }
         let found = cluster.pod_manifest(&target.namespace, &target.name)?;
         let uid = |m: &serde_json::Value| {
             m.pointer("/metadata/uid").and_then(|u| u.as_str()).map(Uid::from)
         };
-        let Some(found) = found.filter(|m| uid(m).as_ref() == Some(&target.uid)) else {
-            return Err(Failure::refused(format!(
-                "{} has changed since it was looked at; nothing was changed",
-                target.kubectl_name()
-            ))
-            .with_hint("run the command again"));
-        };
+        let found = found.filter(|m| uid(m).as_ref() == Some(&target.uid)).ok_or_else(changed)?;
         let manifest = bare(&found);
         let text = serde_json::to_string_pretty(&manifest)
             .map_err(|e| Failure::unexpected(e.to_string()))?;
         let digest = Digest::of(text.as_bytes()).to_string();
-        let path = state.path().join(format!("pod-{}.json", target.uid));
-        // An earlier run that was cut off may have saved it: the newer look replaces nothing.
-        if files::names_ending(state.path(), &format!("pod-{}.json", target.uid))?.is_empty() {
-            files::create_new(&path, text.as_bytes())?;
-        }
+        let path = state.manifest(&target.uid);
+        // As a whole: a run that is cut off here must not leave half of it.
+        files::replace(&path, text.as_bytes())?;
         *manifest_file = path.display().to_string();
         manifest_sha256.clone_from(&digest);
         manifests.insert(digest, manifest);
     }
     Ok(manifests)
+}
+
+/// What was created again needs its manifest no more, which may hold secrets.
+fn forget_manifests(plan: &Plan, report: &Report) {
+    for step in plan.steps() {
+        let done = matches!(report.of(step), Some(Outcome::Done { .. }));
+        if let (Action::CreatePod { manifest_file, .. }, true) = (&step.action, done) {
+            // One that stays is harmless: the pod is there.
+            let _ = files::remove(Path::new(manifest_file));
+        }
+    }
 }
 
 /// A pod as somebody would create it: without what the server and the scheduler added.

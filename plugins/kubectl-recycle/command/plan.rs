@@ -1,6 +1,7 @@
 //! Makes a plan, or reads one.
 
 use super::check;
+use super::leftover::{self, Leftover};
 use crate::TOOL;
 use crate::cli::Args;
 use crate::observe::observe;
@@ -13,6 +14,7 @@ use rotation_core::cli::failure::Failure;
 use rotation_core::facts::identity::ClusterIdentity;
 use rotation_core::facts::words::{count, time};
 use rotation_core::plan::document::{Plan, SCHEMA_VERSION};
+use rotation_core::plan::recycle::options::Allowance;
 use rotation_core::plan::recycle::plan::{Header, draw};
 use rotation_core::world::clock::Clock;
 use rotation_core::world::cluster::Cluster;
@@ -44,8 +46,23 @@ pub(super) fn make(
         console.warn(&doubt);
     }
     let cut_off = memory.cut_off(clock.now()).cloned();
-    let observed = observe(cluster, &request, memory, clock.now())
+    let mut observed = observe(cluster, &request, memory, clock.now())
         .map_err(|error| check::explain(cluster, &request, error))?;
+    let leftovers = leftover::find(cluster, state)?;
+    let again = request.options.allows(Allowance::Bare);
+    if again {
+        let is_left = |word: &String| leftovers.iter().any(|l| l.target.kubectl_name() == *word);
+        observed.picked.missing.retain(|word| !is_left(word));
+    } else {
+        for Leftover { target, path, .. } in &leftovers {
+            console.warn(&format!(
+                "{} ({}) was deleted by an earlier run that was cut off, and nobody creates it again: run with `--allow bare`, or `kubectl create -f {}`",
+                target.kubectl_name(),
+                target.namespace,
+                path.display()
+            ));
+        }
+    }
     if !observed.picked.missing.is_empty() {
         missing(&request, &observed.picked.missing, console)?;
     }
@@ -57,6 +74,9 @@ pub(super) fn make(
     };
     let mut plan = draw(header, &observed.scene, &request.options);
     plan.skipped.extend(observed.picked.left);
+    if again {
+        leftover::add(&mut plan, &leftovers);
+    }
     if let Some(run) = cut_off {
         plan.notes.push(format!(
             "the run of {} ended early, with {} of {} done; what is left is done now",

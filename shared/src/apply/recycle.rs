@@ -28,6 +28,9 @@ const ASK_WHY_AFTER: SignedDuration = SignedDuration::from_secs(10);
 /// A reason that lasts so long is believed: a quota may be exceeded only while the old pod ends.
 const BELIEVE_AFTER: SignedDuration = SignedDuration::from_secs(20);
 
+/// A server that has just come back forbids what it allows: it does not know its own rules yet.
+const FORBIDS_TOO_MUCH: Duration = Duration::from_secs(30);
+
 /// Pods that are created again, by the digest under which a plan names them.
 pub type Manifests = HashMap<String, serde_json::Value>;
 
@@ -55,6 +58,8 @@ pub struct Recycler<'a> {
     workloads_at: Duration,
     nodes_at: Duration,
     stirred: bool,
+    /// When the server was last away.
+    away_at: Option<Duration>,
     remarks: Vec<Remark>,
 }
 
@@ -98,6 +103,7 @@ impl<'a> Recycler<'a> {
             workloads_at: Duration::ZERO,
             nodes_at: Duration::ZERO,
             stirred: false,
+            away_at: None,
             remarks: Vec::new(),
         };
         recycler.read_workloads()?;
@@ -141,8 +147,14 @@ impl<'a> Recycler<'a> {
                     self.gone(uid);
                 }
             }
-            FeedEvent::Lost { message } => self.remarks.push(Remark::Lost(message)),
-            FeedEvent::Back => self.remarks.push(Remark::Back),
+            FeedEvent::Lost { message } => {
+                self.away_at = Some(self.clock.uptime());
+                self.remarks.push(Remark::Lost(message));
+            }
+            FeedEvent::Back => {
+                self.away_at = Some(self.clock.uptime());
+                self.remarks.push(Remark::Back);
+            }
         }
         self.stirred = true;
     }
@@ -396,9 +408,19 @@ impl Interpreter for Recycler<'_> {
                 }
             }
         }
+        let mut unanswered = false;
         self.cluster.act(&requests, &mut |index, answer| {
+            unanswered |= matches!(answer, Answer::Unknown { .. });
             effects[places[index]] = Some(effect(answer));
         });
+        let now = self.clock.uptime();
+        if unanswered {
+            self.away_at = Some(now);
+        }
+        // The rights were there before the first change.
+        if self.away_at.is_some_and(|at| now.saturating_sub(at) < FORBIDS_TOO_MUCH) {
+            effects.iter_mut().flatten().for_each(believe_later);
+        }
         for (step, effect) in steps.iter().zip(&effects) {
             match (effect, &step.action) {
                 (Some(Effect::Made), Action::RestartRollout { .. }) => {
@@ -539,6 +561,16 @@ fn recreated(step: &Step, sight: &Sight) -> Verified {
             None => Verified::Waiting("it to be Ready".to_owned()),
         },
         None => Verified::Waiting("it to be created".to_owned()),
+    }
+}
+
+/// Turns a refusal for want of rights into another attempt.
+fn believe_later(effect: &mut Effect) {
+    if let Effect::Refused { reason, message } = effect
+        && reason == "Forbidden"
+    {
+        let by = format!("the API server, which has only just come back: {message}");
+        *effect = Effect::Blocked { by, retry_after: Some(Duration::from_secs(1)) };
     }
 }
 

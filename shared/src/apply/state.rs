@@ -2,7 +2,7 @@
 
 use super::journal::{Chain, Entry, Journal, read};
 use super::memory::{Memory, PastRun};
-use crate::facts::identity::ClusterIdentity;
+use crate::facts::identity::{ClusterIdentity, Uid};
 use crate::world::files::{self, AppendFile, FileError, Lock};
 use jiff::Timestamp;
 use std::error::Error as _;
@@ -54,6 +54,21 @@ impl StateDir {
             }
         }
         (Memory::new(runs, cluster), doubts)
+    }
+
+    /// Where the manifest of a pod is kept that nobody else would create again.
+    pub fn manifest(&self, uid: &Uid) -> PathBuf {
+        self.0.join(format!("pod-{uid}.json"))
+    }
+
+    /// The manifests that are kept. Those of pods that were created again are gone.
+    pub fn manifests(&self) -> Result<Vec<PathBuf>, FileError> {
+        let mut paths = files::names_ending(&self.0, ".json")?;
+        let is_ours = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("pod-"))
+        };
+        paths.retain(is_ours);
+        Ok(paths)
     }
 
     /// Takes the lock; a second run on this machine is refused.

@@ -181,6 +181,14 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
     sync_directory(directory).map_err(fail)
 }
 
+/// Removes a file; one that is not there is no error.
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(FileError::new("remove", path, e)),
+        _ => Ok(()),
+    }
+}
+
 /// Creates a file that must not be there yet, durably.
 pub fn create_new(path: &Path, content: &[u8]) -> Result<(), FileError> {
     let fail = |e| FileError::new("create", path, e);
