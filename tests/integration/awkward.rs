@@ -63,13 +63,13 @@ sts  ordered-0  recycled  ordered-0  [TOOK]
 [CLOCK] workloads: 3 steps
 [CLOCK] pod/ordered-2 (sts): to be evicted
 [CLOCK] pod/ordered-2 (sts): evicted
-[CLOCK] pod/ordered-2 (sts): replaced by ordered-2 on node node-2, Ready after [TOOK]
+[CLOCK] pod/ordered-2 (sts): replaced by ordered-2 on node [..], Ready after [TOOK]
 [CLOCK] pod/ordered-1 (sts): to be evicted
 [CLOCK] pod/ordered-1 (sts): evicted
-[CLOCK] pod/ordered-1 (sts): replaced by ordered-1 on node node-1, Ready after [TOOK]
+[CLOCK] pod/ordered-1 (sts): replaced by ordered-1 on node [..], Ready after [TOOK]
 [CLOCK] pod/ordered-0 (sts): to be evicted
 [CLOCK] pod/ordered-0 (sts): evicted
-[CLOCK] pod/ordered-0 (sts): replaced by ordered-0 on node node-0, Ready after [TOOK]
+[CLOCK] pod/ordered-0 (sts): replaced by ordered-0 on node [..], Ready after [TOOK]
 [CLOCK] workloads: over
 [CLOCK] 3 pods recycled and Ready in [TOOK]
 
@@ -161,7 +161,7 @@ bare  bare  recycled  bare  [TOOK]
 [CLOCK] pod/bare (bare): gone on node node-0, after [TOOK]
 [CLOCK] pod/bare (bare): to be created again
 [CLOCK] pod/bare (bare): created again
-[CLOCK] pod/bare (bare): replaced by bare on node node-0, Ready after [TOOK]
+[CLOCK] pod/bare (bare): replaced by bare on node [..], Ready after [TOOK]
 [CLOCK] workloads: over
 [CLOCK] 1 pod recycled and Ready in [TOOK]
 

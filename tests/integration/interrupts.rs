@@ -104,8 +104,7 @@ fn killed(sandbox: &Sandbox, line: &str, nth: u32) -> Option<i32> {
 }
 
 fn killed_after_every_journal_entry_the_next_run_finishes() {
-    let mut kills = 0;
-    for nth in 1..100 {
+    for (kills, nth) in (1..100).enumerate() {
         let api = world::start();
         let uids = || -> Vec<String> {
             let pods = api.all("pods");
@@ -120,7 +119,6 @@ fn killed_after_every_journal_entry_the_next_run_finishes() {
             assert!(kills > 8, "{kills} kills");
             return;
         }
-        kills += 1;
         let sent = api.changes().len();
         let outcome = sandbox.run("dns kube2iam --yes");
         outcome.exits(0);

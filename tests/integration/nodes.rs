@@ -48,10 +48,10 @@ tainted  on-delete-[ID]  recycled  on-delete-[ID]  [TOOK]
 [CLOCK] node-agents: 2 steps
 [CLOCK] pod/on-delete-[ID] (tainted): to be deleted
 [CLOCK] pod/on-delete-[ID] (tainted): deleted
-[CLOCK] pod/on-delete-[ID] (tainted): replaced by on-delete-[ID] on node node-0, Ready after [TOOK]
+[CLOCK] pod/on-delete-[ID] (tainted): replaced by on-delete-[ID] on node [..], Ready after [TOOK]
 [CLOCK] pod/on-delete-[ID] (tainted): to be deleted
 [CLOCK] pod/on-delete-[ID] (tainted): deleted
-[CLOCK] pod/on-delete-[ID] (tainted): replaced by on-delete-[ID] on node node-2, Ready after [TOOK]
+[CLOCK] pod/on-delete-[ID] (tainted): replaced by on-delete-[ID] on node [..], Ready after [TOOK]
 [CLOCK] node-agents: over
 [CLOCK] 2 of 2 pods done in [TOOK], 1 pod left alone; run the same command again to go on (journal [JOURNAL])
 

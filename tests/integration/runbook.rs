@@ -75,10 +75,10 @@ kube-system  kube-dns-[ID]  recycled  kube-dns-[ID]  [TOOK]
 [CLOCK] dns: 2 steps
 [CLOCK] pod/kube-dns-[ID] (kube-system): to be evicted
 [CLOCK] pod/kube-dns-[ID] (kube-system): evicted
-[CLOCK] pod/kube-dns-[ID] (kube-system): replaced by kube-dns-[ID] on node node-1, Ready after [TOOK]
+[CLOCK] pod/kube-dns-[ID] (kube-system): replaced by kube-dns-[ID] on node [..], Ready after [TOOK]
 [CLOCK] pod/kube-dns-[ID] (kube-system): to be evicted
 [CLOCK] pod/kube-dns-[ID] (kube-system): evicted
-[CLOCK] pod/kube-dns-[ID] (kube-system): replaced by kube-dns-[ID] on node node-2, Ready after [TOOK]
+[CLOCK] pod/kube-dns-[ID] (kube-system): replaced by kube-dns-[ID] on node [..], Ready after [TOOK]
 [CLOCK] dns: over
 [CLOCK] 2 pods recycled and Ready in [TOOK]
 
@@ -97,10 +97,10 @@ kube-system  kube-dns-[ID]  recycled  kube-dns-[ID]  [TOOK]
 [CLOCK] dns: 2 steps
 [CLOCK] pod/kube-dns-[ID] (kube-system): to be evicted
 [CLOCK] pod/kube-dns-[ID] (kube-system): evicted
-[CLOCK] pod/kube-dns-[ID] (kube-system): replaced by kube-dns-[ID] on node node-0, Ready after [TOOK]
+[CLOCK] pod/kube-dns-[ID] (kube-system): replaced by kube-dns-[ID] on node [..], Ready after [TOOK]
 [CLOCK] pod/kube-dns-[ID] (kube-system): to be evicted
 [CLOCK] pod/kube-dns-[ID] (kube-system): evicted
-[CLOCK] pod/kube-dns-[ID] (kube-system): replaced by kube-dns-[ID] on node node-2, Ready after [TOOK]
+[CLOCK] pod/kube-dns-[ID] (kube-system): replaced by kube-dns-[ID] on node [..], Ready after [TOOK]
 [CLOCK] dns: over
 [CLOCK] 2 pods recycled and Ready in [TOOK]
 
@@ -174,13 +174,13 @@ kube-system  canal-[ID]  recycled  canal-[ID]  [TOOK]
 [CLOCK] network: 3 steps
 [CLOCK] pod/canal-[ID] (kube-system): to be deleted
 [CLOCK] pod/canal-[ID] (kube-system): deleted
-[CLOCK] pod/canal-[ID] (kube-system): replaced by canal-[ID] on node node-0, Ready after [TOOK]
+[CLOCK] pod/canal-[ID] (kube-system): replaced by canal-[ID] on node [..], Ready after [TOOK]
 [CLOCK] pod/canal-[ID] (kube-system): to be deleted
 [CLOCK] pod/canal-[ID] (kube-system): deleted
-[CLOCK] pod/canal-[ID] (kube-system): replaced by canal-[ID] on node node-1, Ready after [TOOK]
+[CLOCK] pod/canal-[ID] (kube-system): replaced by canal-[ID] on node [..], Ready after [TOOK]
 [CLOCK] pod/canal-[ID] (kube-system): to be deleted
 [CLOCK] pod/canal-[ID] (kube-system): deleted
-[CLOCK] pod/canal-[ID] (kube-system): replaced by canal-[ID] on node node-2, Ready after [TOOK]
+[CLOCK] pod/canal-[ID] (kube-system): replaced by canal-[ID] on node [..], Ready after [TOOK]
 [CLOCK] network: over
 [CLOCK] 3 pods recycled and Ready in [TOOK]
 

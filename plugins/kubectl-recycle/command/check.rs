@@ -7,7 +7,7 @@ use rotation_core::facts::words::count;
 use rotation_core::facts::workload::WorkloadKind;
 use rotation_core::plan::document::{Action, Plan, Probe, Replacement};
 use rotation_core::world::cluster::{Access, Cluster, ClusterError, Scope};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Refuses where a right is missing, and lists all that are.
 pub(super) fn rights(cluster: &Cluster, plan: &Plan) -> Result<(), Failure> {
@@ -30,17 +30,30 @@ pub(super) fn explain(cluster: &Cluster, request: &Request, error: ClusterError)
 }
 
 fn missing(denied: &[Access]) -> Failure {
-    let list: Vec<String> = denied.iter().map(|a| format!("cannot {}", a.describe())).collect();
-    let what = match denied {
+    // One line for each right, however many namespaces it is missing in.
+    let mut places: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for access in denied {
+        let right = Access { namespace: None, ..access.clone() }.describe();
+        let right = right.strip_suffix(" in all namespaces").unwrap_or(&right).to_owned();
+        places.entry(right).or_default().extend(access.namespace.as_deref());
+    }
+    let list: Vec<String> = places
+        .iter()
+        .map(|(right, namespaces)| match namespaces.as_slice() {
+            [] => format!("cannot {right}"),
+            namespaces => format!("cannot {right} in {}", namespaces.join(", ")),
+        })
+        .collect();
+    let what = match list.as_slice() {
         [_] => "a right is".to_owned(),
-        _ => format!("{} are", count(denied.len(), "right")),
+        list => format!("{} are", count(list.len(), "right")),
     };
     Failure::refused(format!("{what} missing, nothing was changed: {}", list.join("; "))).with_hint(
         "ask for these rights, or use --as, another context, or -n for one namespace; docs/rbac.yaml has the whole role",
     )
 }
 
-/// What a look at the cluster reads.
+/// What a look at the cluster reads in any case; other kinds of controllers only where pods name them.
 fn reads(request: &Request) -> BTreeSet<Access> {
     let mut reads = BTreeSet::new();
     let mut need = |verb: &str, group: &str, resource: &str, namespace: Option<&str>| {
@@ -61,10 +74,9 @@ fn reads(request: &Request) -> BTreeSet<Access> {
     for namespace in &namespaces {
         let namespace = namespace.as_deref();
         need("list", "", "pods", namespace);
-        need("list", "", "replicationcontrollers", namespace);
         need("get", "", "services", namespace);
         need("list", "policy", "poddisruptionbudgets", namespace);
-        for kind in ["deployments", "daemonsets", "statefulsets", "replicasets"] {
+        for kind in ["deployments", "daemonsets", "replicasets"] {
             need("list", "apps", kind, namespace);
         }
         if request.select == Select::Stale {

@@ -69,9 +69,9 @@ impl Api {
     }
 
     /// Merges a patch into an object.
-    pub(crate) fn patch(&self, path: &str, patch: &Value) {
+    pub(crate) fn patch(&self, path: &str, change: &Value) {
         let (code, answer) =
-            self.ask("PATCH", path, "application/merge-patch+json", &patch.to_string());
+            self.ask("PATCH", path, "application/merge-patch+json", &change.to_string());
         assert_eq!(code, 200, "PATCH {path}: {answer}");
     }
 
