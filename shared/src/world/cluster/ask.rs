@@ -23,6 +23,10 @@ use tokio::sync::Semaphore;
 /// Requests at a time. HTTP/1.1: each is a connection of its own, and administrators are exempt from the server's brakes.
 pub(super) const AT_ONCE: usize = 16;
 
+/// Reads at a time. A connection costs three round trips and a handshake's arithmetic on both sides: a third one would
+/// seldom be there before the first two are free again.
+const READS_AT_ONCE: usize = 2;
+
 /// How often a read is tried.
 const TRIES: u32 = 5;
 
@@ -93,6 +97,7 @@ pub(super) struct Asker {
     current: tokio::sync::Mutex<Built>,
     limit: Option<Duration>,
     slots: Semaphore,
+    reads: Semaphore,
     time: Mutex<Option<ServerTime>>,
 }
 
@@ -116,6 +121,7 @@ impl Asker {
                 Some(limit) => Some(limit),
             },
             slots: Semaphore::new(AT_ONCE),
+            reads: Semaphore::new(READS_AT_ONCE),
             time: Mutex::new(None),
         })
     }
@@ -214,6 +220,8 @@ impl Asker {
 
     /// Reads, and tries again where that can help: nothing is changed by asking twice.
     pub(super) async fn get(&self, path: &str) -> Result<Reply, ClusterError> {
+        // The semaphore is never closed.
+        let _turn = self.reads.acquire().await.ok();
         self.patient(Method::GET, path, Vec::new()).await
     }
 

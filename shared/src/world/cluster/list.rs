@@ -76,15 +76,16 @@ struct Version {
     date: Option<Timestamp>,
 }
 
-/// A whole list in memory, for kinds of which a cluster has few.
-pub(super) async fn whole<T: DeserializeOwned>(
+/// A whole list in memory, for kinds of which a cluster has few: what is read of each object, not the object.
+pub(super) async fn whole<T: DeserializeOwned, F>(
     asker: &Asker,
     listing: &Listing,
-) -> Result<Vec<T>, ClusterError> {
+    read: impl Fn(T) -> F,
+) -> Result<Vec<F>, ClusterError> {
     let mut all = Vec::new();
     pages(asker, listing, |part| match part {
         Part::Again => all.clear(),
-        Part::Items(items) => all.extend(items),
+        Part::Items(items) => all.extend(items.into_iter().map(&read)),
     })
     .await?;
     Ok(all)

@@ -94,14 +94,15 @@ pub(super) async fn pods(
 }
 
 /// A whole list in each namespace of the scope.
-async fn in_scope<T: DeserializeOwned>(
+async fn in_scope<T: DeserializeOwned, F>(
     asker: &Asker,
     scope: &Scope,
     listing: impl Fn(Option<&str>) -> Listing,
-) -> Result<Vec<T>, ClusterError> {
+    read: impl Fn(T) -> F,
+) -> Result<Vec<F>, ClusterError> {
     let listings: Vec<Listing> = scope.parts().into_iter().map(listing).collect();
-    let lists = listings.iter().map(|listing| whole::<T>(asker, listing)).collect::<Vec<_>>();
-    let lists: Vec<Vec<T>> =
+    let lists = listings.iter().map(|listing| whole(asker, listing, &read)).collect::<Vec<_>>();
+    let lists: Vec<Vec<F>> =
         futures_util::stream::iter(lists).buffered(SIDE_BY_SIDE).try_collect().await?;
     Ok(lists.into_iter().flatten().collect())
 }
@@ -112,11 +113,9 @@ pub(super) async fn workloads(
     scope: &Scope,
 ) -> Result<Vec<Workload>, ClusterError> {
     let prefix = prefix(kind);
-    let wires = in_scope::<WorkloadWire>(asker, scope, |namespace| {
-        Listing::new(collection(&prefix, namespace, kind.plural()))
-    })
-    .await?;
-    Ok(wires.into_iter().map(|w| Workload::read(kind, w)).collect())
+    let listing =
+        |namespace: Option<&str>| Listing::new(collection(&prefix, namespace, kind.plural()));
+    in_scope(asker, scope, listing, |w: WorkloadWire| Workload::read(kind, w)).await
 }
 
 pub(super) async fn workloads_of(
@@ -129,36 +128,29 @@ pub(super) async fn workloads_of(
 }
 
 pub(super) async fn nodes(asker: &Asker) -> Result<Vec<Node>, ClusterError> {
-    let wires = whole::<NodeWire>(asker, &Listing::new("/api/v1/nodes".to_owned())).await?;
-    Ok(wires.into_iter().map(Node::read).collect())
+    whole(asker, &Listing::new("/api/v1/nodes".to_owned()), |n: NodeWire| Node::read(n)).await
 }
 
 /// Budgets of the newest version that is served; none where there is no such kind.
 pub(super) async fn budgets(asker: &Asker, scope: &Scope) -> Result<Vec<Budget>, ClusterError> {
     for version in [PolicyVersion::V1, PolicyVersion::V1Beta1] {
         let prefix = format!("/apis/policy/{}", version.as_str());
-        let wires = in_scope::<BudgetWire>(asker, scope, |namespace| {
+        let beta = version == PolicyVersion::V1Beta1;
+        let listing = |namespace: Option<&str>| {
             Listing::new(collection(&prefix, namespace, "poddisruptionbudgets"))
-        })
-        .await;
-        match wires {
-            Ok(wires) => {
-                let beta = version == PolicyVersion::V1Beta1;
-                return Ok(wires.into_iter().map(|w| Budget::read(w, beta)).collect());
-            }
+        };
+        match in_scope(asker, scope, listing, |b: BudgetWire| Budget::read(b, beta)).await {
             Err(error) if error.is_not_found() => {}
-            Err(error) => return Err(error),
+            found => return found,
         }
     }
     Ok(Vec::new())
 }
 
 pub(super) async fn services(asker: &Asker, scope: &Scope) -> Result<Vec<Service>, ClusterError> {
-    let wires = in_scope::<ServiceWire>(asker, scope, |namespace| {
-        Listing::new(collection("/api/v1", namespace, "services"))
-    })
-    .await?;
-    Ok(wires.into_iter().map(Service::read).collect())
+    let listing =
+        |namespace: Option<&str>| Listing::new(collection("/api/v1", namespace, "services"));
+    in_scope(asker, scope, listing, |s: ServiceWire| Service::read(s)).await
 }
 
 /// One object of the core group, if it is there.
@@ -246,21 +238,19 @@ pub(super) async fn token_secrets(
     asker: &Asker,
     scope: &Scope,
 ) -> Result<Vec<TokenSecret>, ClusterError> {
-    let wires = in_scope::<ContentWire>(asker, scope, |namespace| {
+    let listing = |namespace: Option<&str>| {
         Listing::new(collection("/api/v1", namespace, "secrets"))
             .fields(Some("type=kubernetes.io/service-account-token"))
-    })
-    .await?;
-    Ok(wires.into_iter().map(ContentWire::token_secret).collect())
+    };
+    in_scope(asker, scope, listing, |s: ContentWire| s.token_secret()).await
 }
 
 pub(super) async fn root_cas(asker: &Asker, scope: &Scope) -> Result<Vec<RootCa>, ClusterError> {
-    let wires = in_scope::<ContentWire>(asker, scope, |namespace| {
+    let listing = |namespace: Option<&str>| {
         Listing::new(collection("/api/v1", namespace, "configmaps"))
             .fields(Some("metadata.name=kube-root-ca.crt"))
-    })
-    .await?;
-    Ok(wires.into_iter().map(ContentWire::root_ca).collect())
+    };
+    in_scope(asker, scope, listing, |c: ContentWire| c.root_ca()).await
 }
 
 #[derive(Default, Deserialize)]
@@ -270,8 +260,8 @@ struct Named {
 }
 
 pub(super) async fn namespaces(asker: &Asker) -> Result<Vec<String>, ClusterError> {
-    let wires = whole::<Named>(asker, &Listing::new("/api/v1/namespaces".to_owned())).await?;
-    Ok(wires.into_iter().map(|w| w.metadata.name).collect())
+    let listing = Listing::new("/api/v1/namespaces".to_owned());
+    whole(asker, &listing, |n: Named| n.metadata.name).await
 }
 
 pub(super) async fn identity(asker: &Asker) -> Result<ClusterIdentity, ClusterError> {
@@ -315,7 +305,7 @@ pub(super) async fn warnings(
     let namespace = if object.namespace.is_empty() { "default" } else { &object.namespace };
     let listing = Listing::new(collection("/api/v1", Some(namespace), "events"))
         .fields(Some(&format!("involvedObject.uid={},type=Warning", object.uid)));
-    let events = whole::<EventWire>(asker, &listing).await?;
+    let events = whole(asker, &listing, |e: EventWire| e).await?;
     let mut warnings: Vec<Warning> = events
         .into_iter()
         .filter(|e| e.kind == "Warning")
