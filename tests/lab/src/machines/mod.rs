@@ -19,6 +19,7 @@ mod prober;
 mod run;
 mod start;
 mod state;
+mod watches;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -12,13 +12,14 @@ use super::cgroup::Hierarchies;
 use super::images::Images;
 use super::kubeadm::Secrets;
 use super::state::{self, RECORD};
-use super::{Machines, SETTLE, addons, boot, kubeadm, net, plan};
+use super::{Machines, SETTLE, addons, boot, kubeadm, net, plan, watches};
 use crate::process::write_json;
 use crate::talk::say;
 
 impl Machines {
     pub(super) fn bring_up(&mut self, node: &Path, images: &Images) -> Result<()> {
         let began = Instant::now();
+        watches::make_room();
         let machines = self.record.machines.clone();
         let (switch, port) = net::start(&self.processes, &self.program("labpod"), &machines)?;
         self.record.port = port;
