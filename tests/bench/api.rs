@@ -171,8 +171,8 @@ impl World {
     fn answer(&self, path: &str, query: &Query<'_>, send: &mut Send<'_>) -> Result<bool> {
         let parts: Vec<&str> = path.split('/').skip(1).collect();
         let (namespace, rest) = match parts.as_slice() {
-            ["api", "v1", "namespaces", name, rest @ ..] => (Some(*name), rest),
-            ["apis", _, _, "namespaces", name, rest @ ..] => (Some(*name), rest),
+            ["api", "v1", "namespaces", name, rest @ ..]
+            | ["apis", _, _, "namespaces", name, rest @ ..] => (Some(*name), rest),
             ["api", "v1", rest @ ..] | ["apis", _, _, rest @ ..] => (None, rest),
             ["api"] => return send(r#"{"kind":"APIVersions","versions":["v1"]}"#).map(|()| true),
             ["apis"] => {

@@ -33,12 +33,13 @@ fn figures(
     for (words, beside) in [(&["stale", "-A"][..], true), (&["dns"], false)] {
         let ours = || tool(&[words, &["--dry-run"]].concat());
         let what = words.join(" ");
-        let took = median(rounds, || time(ours(), 3))?;
-        let (what, slow) = match beside {
-            true => (format!("{name}: {what}; peer: kubectl get pods -A"), Some(slow)),
-            false => (format!("{name}: {what}"), None),
+        let needed = median(rounds, || time(ours(), 3))?;
+        let (what, slow) = if beside {
+            (format!("{name}: {what}; peer: kubectl get pods -A"), Some(slow))
+        } else {
+            (format!("{name}: {what}"), None)
         };
-        table.time(&what, took, slow, Some(seconds));
+        table.time(&what, needed, slow, Some(seconds));
         table.bytes("the same, peak memory", peak(ours())?, fat, mebibytes << 20);
     }
     Ok(())

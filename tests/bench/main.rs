@@ -1,6 +1,12 @@
 //! How fast and how small the tools are, each figure beside that of what they replace, taken in the same run.
 //!
 //! `cargo bench` takes every figure, `cargo bench -- start lab` some of them, `cargo bench -- --help` names them.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a bench starts processes, reads clocks and prints figures; nothing of it is part of a tool"
+)]
 
 mod api;
 mod big;

@@ -75,7 +75,7 @@ fn seconds(time: f64) -> String {
 #[expect(clippy::cast_precision_loss, reason = "two digits of it are shown")]
 fn size(bytes: u64) -> String {
     // Files are sold in megabytes, memory in mebibytes; goals are set in the unit of what they limit.
-    if bytes % 1_000_000 == 0 || bytes % (1 << 20) != 0 && bytes % 1024 != 0 {
+    if bytes.is_multiple_of(1_000_000) || !bytes.is_multiple_of(1024) {
         format!("{:.2} MB", bytes as f64 / 1e6)
     } else {
         format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))

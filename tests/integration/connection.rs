@@ -303,7 +303,7 @@ fn each_missing_right_is_listed_before_anything_is_done() {
             .find(|l| l.starts_with("error") || l.starts_with("Error"))
             .unwrap_or("");
         let code = outcome.code.unwrap_or(-1);
-        said += &format!("{what}: exit {code}, {changed} changed: {first}\n");
+        said.extend([format!("{what}: exit {code}, {changed} changed: {first}\n")]);
     }
     snapbox::Assert::new().action_env("SNAPSHOTS").eq(said, str![[r#"
 get namespaces: exit 1, 0 changed: Error from server (Forbidden): namespaces "kube-system" is forbidden: User "without-0" cannot get resource "namespaces" in API group "" in the namespace "kube-system"

@@ -341,7 +341,7 @@ fn no_secret_is_ever_said_or_kept() {
     ] {
         let outcome = sandbox.run(line);
         assert!(outcome.stderr.contains("GET /"), "{line}: {}", outcome.text());
-        said.push_str(&format!("{}{}", outcome.stdout, outcome.stderr));
+        said.extend([outcome.stdout, outcome.stderr]);
     }
     // A kubeconfig that cannot be read, and a token that is refused.
     std::fs::write(sandbox.path("kubeconfig"), config.replace("token:", "\ttoken:")).unwrap();
