@@ -108,7 +108,7 @@ exit 4
 --- stdout
 --- stderr
 error: 1 pod cannot be recycled, nothing was changed: pod/at-work-[ID] (work): it works for Job `at-work`, and its work would be lost; `--allow jobs` recycles it all the same
-hint: run `kubectl recycle -l 'app=at-work' --namespace work --dry-run` to see what could be
+hint: run `kubectl recycle -l app=at-work --namespace work --dry-run` to see what could be
 
 "#]]);
     assert_eq!(lab.api.uids("work", "app=at-work"), before);
@@ -185,8 +185,8 @@ fn a_paused_deployment_is_not_rolled_out() {
 exit 4
 --- stdout
 --- stderr
-error: 1 pod cannot be recycled, nothing was changed: deployment.apps/paused (paused): Deployment `paused` is paused: a roll-out would do nothing; `--strategy auto` recycles its pods one by one
-hint: run `kubectl recycle deploy/paused --namespace paused --dry-run` to see what could be
+error: 1 workload cannot be recycled, nothing was changed: deployment.apps/paused (paused): Deployment `paused` is paused: a roll-out would do nothing; `--strategy auto` recycles its pods one by one
+hint: run `kubectl recycle deploy/paused --strategy rollout --namespace paused --dry-run` to see what could be
 
 "#]]);
     let before = lab.api.uids("paused", "app=paused");
@@ -215,13 +215,13 @@ exit 0
 NAMESPACE  POD  RESULT  REPLACEMENT  TIME
 roll  slow-to-be-ready  recycled  <none>  [TOOK]
 --- stderr
-[CLOCK] kubectl recycle: recycle 1 pod of kubernetes-admin@lab ([SERVER])
+[CLOCK] kubectl recycle: recycle 1 workload of kubernetes-admin@lab ([SERVER])
 [CLOCK] workloads: 1 step
 [CLOCK] deployment.apps/slow-to-be-ready (roll): to be rolled out
 [CLOCK] deployment.apps/slow-to-be-ready (roll): roll-out begun
 [CLOCK] deployment.apps/slow-to-be-ready (roll): rolled out, after [TOOK]
 [CLOCK] workloads: over
-[CLOCK] 1 pod recycled and Ready in [TOOK]
+[CLOCK] 1 workload recycled and Ready in [TOOK]
 
 "#]]);
     let after = lab.api.pods("roll", "app=slow-to-be-ready");
@@ -318,7 +318,7 @@ held  held-[ID]  not proven  <none>  <none>
 [CLOCK] pod/held-[ID] (held): failed (Unproven): not seen in time: it to end; finalizer `lab.local/hold` holds it
 [CLOCK] nothing more is begun: phase `workloads` failed: held/held (Deployment)
 [CLOCK] workloads: over
-[CLOCK] all 1 pod went, but not every replacement was Ready in time; run the same command again to go on (journal [JOURNAL])
+[CLOCK] 1 pod recycled, and not every replacement was seen to be Ready in time; run the same command again to go on (journal [JOURNAL])
 
 "#]]);
     // The next run waits for the same one, and sees it go.
@@ -433,7 +433,7 @@ never-ready  never-ready-[ID]  not proven  <none>  <none>
 [CLOCK] pod/never-ready-[ID] (never-ready): evicted
 [CLOCK] pod/never-ready-[ID] (never-ready): failed (Unproven): not seen in time: `never-ready-[ID]` to be Ready
 [CLOCK] workloads: over
-[CLOCK] all 2 pods went, but not every replacement was Ready in time; run the same command again to go on (journal [JOURNAL])
+[CLOCK] 2 pods recycled, and not every replacement was seen to be Ready in time; run the same command again to go on (journal [JOURNAL])
 
 "#]]);
 }

@@ -306,21 +306,21 @@ fn each_missing_right_is_listed_before_anything_is_done() {
         said.extend([format!("{what}: exit {code}, {changed} changed: {first}\n")]);
     }
     snapbox::Assert::new().action_env("SNAPSHOTS").eq(said, str![[r#"
-get namespaces: exit 1, 0 changed: Error from server (Forbidden): namespaces "kube-system" is forbidden: User "without-0" cannot get resource "namespaces" in API group "" in the namespace "kube-system"
-list pods: exit 1, 0 changed: Error from server (Forbidden): pods is forbidden: User "without-1" cannot list resource "pods" in API group "" in the namespace "default"
+get namespaces: exit 4, 0 changed: error: a right is missing, nothing was changed: cannot get namespaces in kube-system
+list pods: exit 4, 0 changed: error: a right is missing, nothing was changed: cannot list pods in default, kube-system, openshift-dns
 watch pods: exit 0, 5 changed: 
-delete pods: exit 4, 0 changed: error: a right is missing, nothing was changed: cannot delete pods in namespace default
-create pods/eviction: exit 4, 0 changed: error: a right is missing, nothing was changed: cannot create pods/eviction in namespace kube-system
-get services: exit 1, 0 changed: Error from server (Forbidden): services "kube-dns" is forbidden: User "without-5" cannot get resource "services" in API group "" in the namespace "kube-system"
-get endpoints: exit 4, 0 changed: error: a right is missing, nothing was changed: cannot get endpoints in namespace kube-system
-list nodes: exit 1, 0 changed: Error from server (Forbidden): nodes is forbidden: User "without-7" cannot list resource "nodes" in API group "" at the cluster scope
+delete pods: exit 4, 0 changed: error: a right is missing, nothing was changed: cannot delete pods in default
+create pods/eviction: exit 4, 0 changed: error: a right is missing, nothing was changed: cannot create pods/eviction in kube-system
+get services: exit 4, 0 changed: error: a right is missing, nothing was changed: cannot get services in default, kube-system, openshift-dns
+get endpoints: exit 4, 0 changed: error: a right is missing, nothing was changed: cannot get endpoints in kube-system
+list nodes: exit 4, 0 changed: error: a right is missing, nothing was changed: cannot list nodes
 list configmaps: exit 0, 5 changed: 
 get configmaps: exit 0, 5 changed: 
 list events: exit 0, 5 changed: 
-list deployments: exit 1, 0 changed: Error from server (Forbidden): deployments.apps is forbidden: User "without-11" cannot list resource "deployments" in API group "apps" in the namespace "default"
-list replicasets: exit 1, 0 changed: Error from server (Forbidden): replicasets.apps is forbidden: User "without-12" cannot list resource "replicasets" in API group "apps" in the namespace "default"
-list daemonsets: exit 1, 0 changed: Error from server (Forbidden): daemonsets.apps is forbidden: User "without-13" cannot list resource "daemonsets" in API group "apps" in the namespace "default"
-list poddisruptionbudgets: exit 1, 0 changed: Error from server (Forbidden): poddisruptionbudgets.policy is forbidden: User "without-14" cannot list resource "poddisruptionbudgets" in API group "policy" in the namespace "default"
+list deployments: exit 4, 0 changed: error: a right is missing, nothing was changed: cannot list deployments.apps in default, kube-system, openshift-dns
+list replicasets: exit 4, 0 changed: error: a right is missing, nothing was changed: cannot list replicasets.apps in default, kube-system, openshift-dns
+list daemonsets: exit 4, 0 changed: error: a right is missing, nothing was changed: cannot list daemonsets.apps in default, kube-system, openshift-dns
+list poddisruptionbudgets: exit 4, 0 changed: error: a right is missing, nothing was changed: cannot list poddisruptionbudgets.policy in default, kube-system, openshift-dns
 -: exit 0, 5 changed: 
 
 "#]]);
@@ -335,8 +335,8 @@ fn denied_rights_send_nothing() {
 exit 4
 --- stdout
 --- stderr
-error: 2 rights are missing, nothing was changed: cannot create pods/eviction in namespace kube-system; cannot delete pods in namespace default
-hint: ask for these rights, or use --as or another context; docs/rbac.yaml has the whole role
+error: 2 rights are missing, nothing was changed: cannot create pods/eviction in kube-system; cannot delete pods in default
+hint: ask for these rights, or use --as, another context, or -n for one namespace; docs/rbac.yaml has the whole role
 
 "#]]);
     assert!(api.changes().is_empty());

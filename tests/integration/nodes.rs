@@ -95,7 +95,7 @@ exit 4
 --- stdout
 --- stderr
 error: 1 pod cannot be recycled, nothing was changed: pod/apart-[ID] (silent): its node `node-1` does not report and cannot confirm that a pod is gone; `--allow unreachable` recycles it all the same
-hint: run `kubectl recycle -l 'app=apart' --node node-1 --namespace silent --dry-run` to see what could be
+hint: run `kubectl recycle -l app=apart --node node-1 --namespace silent --dry-run` to see what could be
 
 "#]]);
     sandbox

@@ -79,6 +79,7 @@ kube-system  kube-dns-[ID]  recycled  kube-dns-[ID]  [TOOK]
 [CLOCK] pod/kube-dns-[ID] (kube-system): to be evicted
 [CLOCK] pod/kube-dns-[ID] (kube-system): evicted
 [CLOCK] pod/kube-dns-[ID] (kube-system): replaced by kube-dns-[ID] on node [..], Ready after [TOOK]
+DNS has Ready endpoints; it was not asked for a name, since this machine is no node of the cluster (--resolve asks from here)
 [CLOCK] dns: over
 [CLOCK] 2 pods recycled and Ready in [TOOK]
 
@@ -101,6 +102,7 @@ kube-system  kube-dns-[ID]  recycled  kube-dns-[ID]  [TOOK]
 [CLOCK] pod/kube-dns-[ID] (kube-system): to be evicted
 [CLOCK] pod/kube-dns-[ID] (kube-system): evicted
 [CLOCK] pod/kube-dns-[ID] (kube-system): replaced by kube-dns-[ID] on node [..], Ready after [TOOK]
+DNS has Ready endpoints; it was not asked for a name, since this machine is no node of the cluster (--resolve asks from here)
 [CLOCK] dns: over
 [CLOCK] 2 pods recycled and Ready in [TOOK]
 
@@ -155,7 +157,7 @@ fn kube2iam_is_found_by_pod_label_and_by_controller_name() {
         assert!(after.len() == 3 && after.iter().all(|uid| !before.contains(uid)), "{line}");
     }
     // The DaemonSet's own label is on none of its pods.
-    Sandbox::new(&lab.kubeconfig).run("-l app=kube2iam --yes").exits(0).says("nothing to recycle");
+    Sandbox::new(&lab.kubeconfig).run("-l app=kube2iam --yes").exits(4).says("there is no pod");
 }
 
 fn canal_goes_node_by_node() {
@@ -345,17 +347,19 @@ fn labels_nodes_and_all_namespaces() {
     let fourth = uids();
     assert_eq!((kept(&third[0], &fourth[0]), kept(&third[1], &fourth[1])), (3, 2));
     sandbox.run("-l app=nobody -n here --yes").is(str![[r#"
-exit 0
+exit 4
 --- stdout
 --- stderr
-nothing to recycle
+error: there is no pod labelled `app=nobody` in namespace here; nothing was changed
+hint: run `kubectl recycle presets` to see what each preset matches here, or pass --ignore-not-found
 
 "#]]);
     sandbox.run("--node nowhere --yes").is(str![[r#"
-exit 0
+exit 4
 --- stdout
 --- stderr
-nothing to recycle
+error: there is no pod on node `nowhere`; nothing was changed
+hint: run `kubectl recycle presets` to see what each preset matches here, or pass --ignore-not-found
 
 "#]]);
 }

@@ -81,7 +81,7 @@ fn a_deleted_token_makes_pods_stale_on_the_old_generation() {
 exit 3
 --- stdout
 PHASE  NAMESPACE  NAME  NODE  ACTION  WORKLOAD  REASON
-workloads  tokens  app-[ID]  node-2  evict  tokens/app (Deployment)  its token secret `default-token-[ID]` no longer exists
+workloads  tokens  app-[ID]  node-[..]  evict  tokens/app (Deployment)  its token secret `default-token-[ID]` no longer exists
 --- stderr
 nothing was changed (dry run); run `kubectl recycle stale --namespace tokens --yes` to do it
 

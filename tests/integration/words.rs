@@ -68,6 +68,9 @@ Options:
                                 unready-over-budget, over-budget, control-plane
       --timeout <DURATION>  Longest wait for one pod: for its budget, and
                                 again for its replacement [default: 5m]
+      --resolve[=<NAME>]  After DNS pods: ask the DNS Service for this
+                                name from here, too; on a node of the cluster
+                                that is done anyway
       --dry-run[=<MODE>]  Change nothing: `client` shows what would be
                                 done, `server` also lets the server check each
                                 change [possible values: none, client, server]
@@ -90,7 +93,8 @@ Selection:
       --ignore-not-found
           A target that matches nothing is no error
       --presets <FILE>
-          More presets, in the form that `kubectl recycle presets -o yaml` shows
+          More presets: a TOML file of `[[preset]]` tables, as docs/recycle.md
+          describes them
 
 Output:
   -o, --output <FORMAT>  Format of the result: name, wide, json or yaml
@@ -103,12 +107,11 @@ Connection, as in kubectl:
   -n, --namespace <NAME>  Namespace; default: the context's
 
 Examples:
-  # What the runbook did with grep, awk and xargs: new DNS pods, one at a time,
-  never the last one
+  # For the runbook's grep and xargs: new DNS pods, one at a time, never the
+  last
   kubectl recycle dns
 
-  # In a script: several presets in their order, no question; the exit code
-  tells the truth
+  # In a script: presets in their order, no question, an exit code to trust
   kubectl recycle dns kube2iam fluentd --yes
 
   # What would be done, and why

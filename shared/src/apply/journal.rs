@@ -52,6 +52,9 @@ pub enum Event {
         steps: usize,
         /// Controllers whose pods it recycles.
         owners: Vec<Uid>,
+        /// Pods and workloads that it changes: what carries the same owner and is not among them came later.
+        #[serde(default)]
+        targets: Vec<Uid>,
         /// Digests of the credentials that were handed out at that time.
         seen: Vec<Seen>,
     },
@@ -106,6 +109,7 @@ impl Entry {
             plan: plan.digest().to_string(),
             steps: plan.steps().count(),
             owners,
+            targets: plan.steps().map(|s| s.target.uid.clone()).collect(),
             seen,
         };
         Self { at, event }

@@ -28,6 +28,8 @@ pub struct PastRun {
     pub cluster: ClusterIdentity,
     /// Workloads whose pods it recycled.
     pub owners: HashSet<Uid>,
+    /// What it was to change.
+    pub targets: HashSet<Uid>,
     /// Pods that it saw replace others.
     pub made: HashSet<Uid>,
     /// Credentials that it saw.
@@ -46,11 +48,12 @@ impl PastRun {
         let mut run: Option<Self> = None;
         for entry in &history.entries {
             match (&entry.event, &mut run) {
-                (Event::Run { cluster, steps, owners, seen, .. }, _) => {
+                (Event::Run { cluster, steps, owners, targets, seen, .. }, _) => {
                     run = Some(Self {
                         at: entry.at,
                         cluster: cluster.clone(),
                         owners: owners.iter().cloned().collect(),
+                        targets: targets.iter().cloned().collect(),
                         made: HashSet::new(),
                         seen: seen.iter().map(|s| (s.key.clone(), s.digest)).collect(),
                         steps: *steps,
@@ -104,8 +107,8 @@ impl Memory {
 
     /// The run of this maintenance window that made the controller `owner` create this pod.
     ///
-    /// Either the run saw it, or it is younger than the run. Kubernetes' dates have whole seconds: a pod of the run's
-    /// first second that nobody saw counts as older.
+    /// Either the run saw it, or it is younger than the run. Kubernetes' dates have whole seconds: of the pods of the
+    /// run's first second those are younger that were not to be changed by it.
     ///
     /// Not if credentials that the run saw have changed since: then the pod may hold the old ones.
     pub fn made(
@@ -119,7 +122,10 @@ impl Memory {
             let unchanged = |(key, digest): (&CredentialKey, &Digest)| {
                 credentials.get(key).is_none_or(|now| now == digest)
             };
-            let by_date = run.owners.contains(owner) && pod.created >= run.at;
+            let since = Timestamp::from_second(run.at.as_second()).unwrap_or(run.at);
+            let by_date = run.owners.contains(owner)
+                && pod.created >= since
+                && !run.targets.contains(&pod.uid);
             now.duration_since(run.at) <= SAME_WINDOW
                 && (by_date || run.made.contains(&pod.uid))
                 && run.seen.iter().all(unchanged)
@@ -155,6 +161,7 @@ mod tests {
             at: at(began),
             cluster: cluster(),
             owners: ["deploy".into()].into(),
+            targets: HashSet::new(),
             made: HashSet::new(),
             seen: [(key(), Digest::of(b"ca"))].into(),
             steps: 2,
@@ -186,7 +193,15 @@ mod tests {
             let made = memory.made(&pod(created), &owner.into(), at(now), credentials);
             assert_eq!(made.is_some(), known, "{what}");
         }
-        // Created in the same second in which the run began: only what the run saw tells.
+        // Created in the second in which the run began: it was made by the run, unless the run was to change it.
+        let late = PastRun { at: at("12:00:00.5"), ..run("12:00:00") };
+        let victim = PastRun { targets: ["u".into()].into(), ..late.clone() };
+        for (run, known) in [(late, true), (victim, false)] {
+            let memory = Memory::new(vec![run], &cluster());
+            let made = memory.made(&pod("12:00:00"), &"deploy".into(), at("12:05:00"), &same);
+            assert_eq!(made.is_some(), known);
+        }
+        // What the run saw counts, whatever the dates say.
         let saw = PastRun { made: ["u".into()].into(), ..run("12:00:00") };
         let memory = Memory::new(vec![saw], &cluster());
         assert!(memory.made(&pod("11:59:59"), &"deploy".into(), at("12:05:00"), &same).is_some());
@@ -220,6 +235,7 @@ mod tests {
             plan: "p".into(),
             steps: 2,
             owners: vec!["deploy".into()],
+            targets: vec![],
             seen: vec![Seen { key: key(), digest: Digest::of(b"ca") }],
         };
         let done = Outcome::Done {
