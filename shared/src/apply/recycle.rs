@@ -8,6 +8,7 @@ use crate::facts::pod::{Interner, Pod};
 use crate::facts::words;
 use crate::facts::workload::{Workload, WorkloadKind};
 use crate::plan::document::{Action, Plan, Probe, Replacement, Step};
+use crate::plan::recycle::pods::Pods;
 use crate::plan::recycle::replacement::{Departed, Roster, Sight, Verdict, judge, others_ready};
 use crate::plan::recycle::rollout::{Progress, progress};
 use crate::world::clock::Clock;
@@ -77,12 +78,10 @@ impl<'a> Recycler<'a> {
         let scope = Scope::These(namespaces.into_iter().collect());
         let query = PodQuery { namespaces: scope.clone(), labels: None, fields: None };
         let mut interner = Interner::default();
-        let mut pods = HashMap::new();
-        let version = cluster.pods(&query, &mut interner, &mut |pod: Pod| {
-            pods.insert(pod.uid.clone(), pod);
-        })?;
+        let mut pods = Pods::default();
+        let version = cluster.pods(&query, &mut interner, &mut |pod: Pod| pods.insert(pod))?;
         let feed = cluster.pod_feed(&query, &version, interrupt);
-        let known = pods.keys().cloned().collect();
+        let known = pods.iter().map(|p| p.uid.clone()).collect();
         let mut recycler = Self {
             cluster,
             clock,
@@ -130,15 +129,13 @@ impl<'a> Recycler<'a> {
 
     fn hear(&mut self, event: FeedEvent) {
         match event {
-            FeedEvent::Now(pod) => {
-                self.sight.pods.insert(pod.uid.clone(), pod);
-            }
+            FeedEvent::Now(pod) => self.sight.pods.insert(pod),
             FeedEvent::Gone { uid, .. } => self.gone(&uid),
             FeedEvent::Listed { namespace, present } => {
                 let missing: Vec<Uid> = self
                     .sight
                     .pods
-                    .values()
+                    .iter()
                     .filter(|p| namespace.as_ref().is_none_or(|n| *n == p.namespace))
                     .filter(|p| !present.contains(&p.uid))
                     .map(|p| p.uid.clone())
@@ -168,7 +165,7 @@ impl<'a> Recycler<'a> {
     }
 
     fn departed(&mut self, target: &ObjectRef) -> Departed {
-        let gone = (!self.sight.pods.contains_key(&target.uid)).then(|| self.now());
+        let gone = (!self.sight.pods.contains(&target.uid)).then(|| self.now());
         self.departed
             .entry(target.uid.clone())
             .or_insert_with(|| Departed {
@@ -372,7 +369,7 @@ impl Interpreter for Recycler<'_> {
                     }
                 }
                 Probe::Gone => {
-                    if self.sight.pods.contains_key(&target.uid) {
+                    if self.sight.pods.contains(&target.uid) {
                         return Expectation::Wait("the old one to be gone".to_owned());
                     }
                 }
@@ -552,7 +549,7 @@ fn recreated(step: &Step, sight: &Sight) -> Verified {
     let same = |p: &&Pod| {
         *p.namespace == *target.namespace && *p.name == *target.name && p.uid != target.uid
     };
-    match sight.pods.values().find(same) {
+    match sight.pods.iter().find(same) {
         Some(pod) if pod.is_ready() => Verified::Holds(proof(pod)),
         Some(pod) => match &pod.trouble {
             Some(trouble) => {

@@ -7,6 +7,7 @@ pub mod choice;
 pub mod options;
 pub mod order;
 pub mod plan;
+pub mod pods;
 pub mod replacement;
 pub mod rollout;
 pub mod scene;

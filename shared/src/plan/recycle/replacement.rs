@@ -1,5 +1,6 @@
 //! Is the replacement really there? Judged from a fresh look, again and again, until it is or cannot be.
 
+use super::pods::Pods;
 use crate::facts::identity::Uid;
 use crate::facts::node::Node;
 use crate::facts::pod::{Owner, Pod, Trouble};
@@ -12,8 +13,8 @@ use std::collections::{HashMap, HashSet};
 /// What is looked at while a wave is under way.
 #[derive(Debug, Default)]
 pub struct Sight {
-    /// Pods by UID, as of now.
-    pub pods: HashMap<Uid, Pod>,
+    /// Pods, as of now.
+    pub pods: Pods,
     /// Controllers by UID, as of now.
     pub workloads: HashMap<Uid, Workload>,
     /// Nodes by name, as of now.
@@ -96,26 +97,21 @@ pub fn judge(
         });
     }
     let owner = replacement.owner();
-    let mut candidates: Vec<&Pod> = sight
-        .pods
-        .values()
-        .filter(|p| p.uid != departed.uid && p.deleting.is_none() && !p.is_finished())
-        .filter(|p| match replacement {
-            Replacement::Owner { owner } => {
-                belongs_to(p, owner, sight)
-                    && !roster.known.contains(&p.uid)
-                    && !roster.claimed.contains(&p.uid)
-            }
-            Replacement::Node { owner, node } => {
-                belongs_to(p, owner, sight) && p.node.as_deref() == Some(node)
-            }
-            Replacement::Name { owner } => {
-                belongs_to(p, owner, sight)
-                    && p.name == departed.name
-                    && p.namespace.as_ref() == &*departed.namespace
-            }
-        })
-        .collect();
+    let may_stand = |p: &&Pod| p.uid != departed.uid && p.deleting.is_none() && !p.is_finished();
+    let mut candidates: Vec<&Pod> = match replacement {
+        Replacement::Owner { owner } => family(owner, sight)
+            .filter(may_stand)
+            .filter(|p| !roster.known.contains(&p.uid) && !roster.claimed.contains(&p.uid))
+            .collect(),
+        Replacement::Node { owner, node } => {
+            let there = sight.pods.on(node).filter(may_stand);
+            there.filter(|p| belongs_to(p, owner, sight)).collect()
+        }
+        Replacement::Name { owner } => family(owner, sight)
+            .filter(may_stand)
+            .filter(|p| p.name == departed.name && *p.namespace == *departed.namespace)
+            .collect(),
+    };
     candidates.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
     // Clocks differ, and a server tells its own in whole seconds: where no time is asked for, none is compared.
     let long_enough = |since: Timestamp| {
@@ -162,6 +158,13 @@ fn belongs_to(pod: &Pod, owner: &Owner, sight: &Sight) -> bool {
             .is_some_and(|above| above.uid == owner.uid)
 }
 
+/// Pods whose controller is `owner`, or stands below it.
+fn family<'a>(owner: &'a Owner, sight: &'a Sight) -> impl Iterator<Item = &'a Pod> {
+    let below = |w: &&Workload| w.owner.as_ref().is_some_and(|above| above.uid == owner.uid);
+    let makers = sight.workloads.values().filter(below).map(|w| &w.uid);
+    std::iter::once(&owner.uid).chain(makers).flat_map(|uid| sight.pods.of(uid))
+}
+
 /// The controller is gone, scaled down, or does not want this node any more.
 fn not_wanted(
     departed: &Departed,
@@ -192,7 +195,7 @@ fn not_wanted(
             (number >= workload.desired).then(|| scaled(workload))
         }
         Replacement::Owner { owner } => {
-            let ready = sight.pods.values().filter(|p| p.is_ready() && belongs_to(p, owner, sight));
+            let ready = family(owner, sight).filter(|p| p.is_ready());
             // One that is there and not yet Ready for long enough is wanted: it is the replacement.
             let full = none_is_there && ready.count() >= workload.desired as usize;
             (workload.desired == 0 || full).then(|| scaled(workload))
@@ -222,7 +225,7 @@ pub fn others_ready(
             && &*p.namespace == namespace
             && selector.matches(&p.labels)
     };
-    sight.pods.values().filter(counts).count()
+    sight.pods.iter().filter(counts).count()
 }
 
 #[cfg(test)]
@@ -265,7 +268,7 @@ mod tests {
         let node: crate::facts::node::NodeWire =
             serde_json::from_str(r#"{"metadata":{"name":"n1","uid":"n"}}"#).expect("json");
         Sight {
-            pods: pods.into_iter().map(|p| (p.uid.clone(), p)).collect(),
+            pods: pods.into_iter().collect(),
             workloads: workloads.into_iter().map(|w| (w.uid.clone(), w)).collect(),
             nodes: [("n1".into(), Node::read(node))].into(),
             now: NOW.parse().expect("time"),

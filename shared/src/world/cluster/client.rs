@@ -3,19 +3,12 @@
 use super::connection::Connection;
 use super::fault::ClusterError;
 use super::kubeconfig::Chosen;
-use super::{plugin, proxy, trust};
+use super::{plugin, proxy, transport, trust};
 use http::{HeaderValue, Uri};
-use hyper_timeout::TimeoutConnector;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use kube::client::ConfigExt as _;
 use kube::config::AuthInfo;
 use secrecy::ExposeSecret as _;
 use std::collections::HashMap;
 use std::time::Duration;
-use tower::{BoxError, ServiceBuilder};
-use tower_http::decompression::DecompressionLayer;
 
 /// How long a connection may take to come about.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -92,32 +85,8 @@ pub(super) async fn build(
     if let Ok(agent) = HeaderValue::from_str(&connection.user_agent) {
         config.headers.push((http::header::USER_AGENT, agent));
     }
-    let client = match &config.proxy_url {
-        Some(_) => kube::Client::try_from(config),
-        None => direct(&config),
-    };
-    Ok(Built { client: client.map_err(|e| unusable(&e))?, expires })
-}
-
-/// kube's layers over connections that send at once.
-///
-/// kube's own connections gather small packets: the first request on each then waits, some 40 ms, until the server
-/// acknowledges the end of the handshake.
-fn direct(config: &kube::Config) -> Result<kube::Client, kube::Error> {
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    let mut connector = TimeoutConnector::new(config.rustls_https_connector_with_connector(tcp)?);
-    connector.set_connect_timeout(config.connect_timeout);
-    let unpack = DecompressionLayer::new().gzip(!config.disable_compression);
-    let service = ServiceBuilder::new()
-        .layer(config.base_uri_layer())
-        .layer(unpack)
-        .option_layer(config.auth_layer()?)
-        .layer(config.extra_headers_layer()?)
-        .map_err(BoxError::from)
-        .service(Client::builder(TokioExecutor::new()).build(connector));
-    Ok(kube::Client::new(service, config.default_namespace.clone()))
+    let client = transport::client(&config).map_err(|e| unusable(&e))?;
+    Ok(Built { client, expires })
 }
 
 /// A token that no header can hold makes the client panic.

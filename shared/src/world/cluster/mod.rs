@@ -19,6 +19,7 @@ mod query;
 mod read;
 mod tls_fault;
 mod token_file;
+mod transport;
 mod trust;
 mod watch;
 
