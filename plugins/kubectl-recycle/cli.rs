@@ -25,7 +25,7 @@ use std::time::Duration;
 
 const EXAMPLES: &str = "\
 Examples:
-  # For the runbook's grep and xargs: new DNS pods, one at a time, never the last
+  # For the runbook's grep and xargs: new DNS pods, one at a time
   kubectl recycle dns
 
   # In a script: presets in their order, no question, an exit code to trust

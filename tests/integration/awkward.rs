@@ -158,7 +158,7 @@ bare  bare  recycled  bare  [TOOK]
 [CLOCK] workloads: 2 steps
 [CLOCK] pod/bare (bare): to be deleted
 [CLOCK] pod/bare (bare): deleted
-[CLOCK] pod/bare (bare): gone on node node-0, after [TOOK]
+[CLOCK] pod/bare (bare): gone on node [..], after [TOOK]
 [CLOCK] pod/bare (bare): to be created again
 [CLOCK] pod/bare (bare): created again
 [CLOCK] pod/bare (bare): replaced by bare on node [..], Ready after [TOOK]
@@ -314,7 +314,6 @@ held  held-[ID]  not proven  <none>  <none>
 [CLOCK] workloads: 1 step
 [CLOCK] pod/held-[ID] (held): to be evicted
 [CLOCK] pod/held-[ID] (held): evicted
-[CLOCK] pod/held-[ID] (held): waiting for it to end; finalizer `lab.local/hold` holds it
 [CLOCK] pod/held-[ID] (held): failed (Unproven): not seen in time: it to end; finalizer `lab.local/hold` holds it
 [CLOCK] nothing more is begun: phase `workloads` failed: held/held (Deployment)
 [CLOCK] workloads: over

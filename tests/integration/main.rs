@@ -6,9 +6,14 @@
     clippy::print_stderr,
     reason = "tests start processes, write files and wait; only the tools themselves are held to their rooms"
 )]
+#![expect(
+    clippy::needless_raw_string_hashes,
+    reason = "literals are written by SNAPSHOTS=overwrite, in its own way"
+)]
 
 mod awkward;
 mod connection;
+mod faults;
 mod harness;
 mod interrupts;
 mod nodes;
@@ -21,6 +26,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     harness::run([
+        faults::cases(),
         stale::cases(),
         nodes::cases(),
         words::cases(),

@@ -107,8 +107,7 @@ Connection, as in kubectl:
   -n, --namespace <NAME>  Namespace; default: the context's
 
 Examples:
-  # For the runbook's grep and xargs: new DNS pods, one at a time, never the
-  last
+  # For the runbook's grep and xargs: new DNS pods, one at a time
   kubectl recycle dns
 
   # In a script: presets in their order, no question, an exit code to trust

@@ -52,7 +52,7 @@ pub enum Event {
         steps: usize,
         /// Controllers whose pods it recycles.
         owners: Vec<Uid>,
-        /// Pods and workloads that it changes: what carries the same owner and is not among them came later.
+        /// Pods and workloads that it changes or leaves alone: what has the same owner and is not among them came later.
         #[serde(default)]
         targets: Vec<Uid>,
         /// Digests of the credentials that were handed out at that time.
@@ -101,6 +101,7 @@ pub struct Seen {
 impl Entry {
     /// The first entry of a run.
     pub fn run(at: Timestamp, plan: &Plan, owners: Vec<Uid>, seen: Vec<Seen>) -> Self {
+        let left = plan.skipped.iter().map(|s| &s.target);
         let event = Event::Run {
             schema_version: SCHEMA_VERSION.to_owned(),
             tool: plan.tool.clone(),
@@ -109,7 +110,7 @@ impl Entry {
             plan: plan.digest().to_string(),
             steps: plan.steps().count(),
             owners,
-            targets: plan.steps().map(|s| s.target.uid.clone()).collect(),
+            targets: plan.steps().map(|s| &s.target).chain(left).map(|t| t.uid.clone()).collect(),
             seen,
         };
         Self { at, event }

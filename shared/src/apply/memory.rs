@@ -28,7 +28,7 @@ pub struct PastRun {
     pub cluster: ClusterIdentity,
     /// Workloads whose pods it recycled.
     pub owners: HashSet<Uid>,
-    /// What it was to change.
+    /// What it was to change, or left alone.
     pub targets: HashSet<Uid>,
     /// Pods that it saw replace others.
     pub made: HashSet<Uid>,
@@ -108,7 +108,7 @@ impl Memory {
     /// The run of this maintenance window that made the controller `owner` create this pod.
     ///
     /// Either the run saw it, or it is younger than the run. Kubernetes' dates have whole seconds: of the pods of the
-    /// run's first second those are younger that were not to be changed by it.
+    /// run's first second those are younger that it did not see.
     ///
     /// Not if credentials that the run saw have changed since: then the pod may hold the old ones.
     pub fn made(

@@ -127,7 +127,7 @@ impl Watcher {
         let stream = api.send("GET", &path, "application/json", "").unwrap();
         let least = Arc::new(AtomicUsize::new(usize::MAX));
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let (reading, lowest, all) =
+        let (reading, lowest, counts) =
             (stream.try_clone().unwrap(), Arc::clone(&least), Arc::clone(&seen));
         let thread = std::thread::spawn(move || {
             for line in BufReader::new(reading).lines().map_while(Result::ok) {
@@ -142,7 +142,7 @@ impl Watcher {
                     .map(|s| s["addresses"].as_array().map_or(0, Vec::len));
                 let count = count.sum();
                 lowest.fetch_min(count, Ordering::SeqCst);
-                all.lock().unwrap_or_else(PoisonError::into_inner).push(count);
+                counts.lock().unwrap_or_else(PoisonError::into_inner).push(count);
             }
         });
         Self { stream, thread: Some(thread), least, seen }
