@@ -94,10 +94,13 @@ impl Inventory {
             };
             (key, fact)
         });
+        // Kubernetes' dates have whole seconds: what was made in a run's first second may be that run's own.
+        let whole = |at: Timestamp| Timestamp::from_second(at.as_second()).unwrap_or(at);
+        let seen = self.memory.seen_before().into_iter();
         Credentials {
             tokens: tokens.collect(),
             missing: self.missing.iter().cloned().collect(),
-            seen_before: self.memory.seen_before(),
+            seen_before: seen.map(|(key, (digest, at))| (key, (digest, whole(at)))).collect(),
             ..Credentials::default()
         }
     }

@@ -132,7 +132,7 @@ fn not_found(request: &Request, inventory: &Inventory) -> Result<Vec<Skipped>, V
                     kind: "Secret".to_owned(),
                     namespace: other.namespace.clone(),
                     name: other.name.clone(),
-                    uid: "".into(),
+                    uid: other.uid.clone(),
                 };
                 others.push(other_type(target, &other.kind));
             }

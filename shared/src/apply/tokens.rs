@@ -566,6 +566,14 @@ impl Interpreter for Keeper<'_> {
     }
 
     fn verify(&mut self, step: &Step) -> Verified {
+        if self.emptied.contains(&step.target.uid)
+            && self.get(&step.target.namespace, &step.target.name).is_none()
+        {
+            return Verified::Never {
+                reason: "Deleted".to_owned(),
+                message: "it, or its account, was deleted meanwhile".to_owned(),
+            };
+        }
         let mut sum = Proof::default();
         for probe in &step.verify {
             let verified = match probe {

@@ -101,6 +101,8 @@ pub struct OtherSecret {
     pub name: String,
     /// Type.
     pub kind: String,
+    /// Identity.
+    pub uid: Uid,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -8,6 +8,7 @@ use super::read::in_scope;
 use crate::facts::account::{Account, AccountToken, AccountWire, OtherSecret, TOKEN_TYPE, TokenWire};
 use crate::facts::ca_bundle::CaBundle;
 use crate::facts::held::HeldToken;
+use crate::facts::identity::Uid;
 use crate::facts::selector::Selector;
 use crate::facts::signing_key::PublicKeys;
 use crate::facts::wire::{Meta, null_as_default};
@@ -150,7 +151,12 @@ impl NamesPage {
         });
         let items = self.items.into_iter().map(|item| (item.metadata, item.kind));
         rows.chain(items)
-            .map(|(meta, kind)| OtherSecret { namespace: meta.namespace, name: meta.name, kind })
+            .map(|(meta, kind)| OtherSecret {
+                namespace: meta.namespace,
+                name: meta.name,
+                kind,
+                uid: Uid(meta.uid.into()),
+            })
             .filter(|other| other.kind != TOKEN_TYPE)
             .collect()
     }
@@ -353,8 +359,8 @@ mod tests {
     fn names_and_types_in_both_forms() {
         let table = r#"{"kind":"Table","metadata":{"continue":""},
             "columnDefinitions":[{"name":"Name"},{"name":"Type"},{"name":"Data"}],
-            "rows":[{"cells":["a","kubernetes.io/tls",2],"object":{"metadata":{"namespace":"n","name":"a"}}}]}"#;
-        let plain = r#"{"kind":"SecretList","metadata":{},"items":[{"type":"kubernetes.io/tls","metadata":{"namespace":"n","name":"a"},"data":{"x":"y"}},
+            "rows":[{"cells":["a","kubernetes.io/tls",2],"object":{"metadata":{"namespace":"n","name":"a","uid":"u"}}}]}"#;
+        let plain = r#"{"kind":"SecretList","metadata":{},"items":[{"type":"kubernetes.io/tls","metadata":{"namespace":"n","name":"a","uid":"u"},"data":{"x":"y"}},
             {"type":"kubernetes.io/service-account-token","metadata":{"namespace":"n","name":"t"}}]}"#;
         for text in [table, plain] {
             let page: NamesPage = serde_json::from_str(text).expect("json");
@@ -362,6 +368,7 @@ mod tests {
                 namespace: "n".to_owned(),
                 name: "a".to_owned(),
                 kind: "kubernetes.io/tls".to_owned(),
+                uid: "u".into(),
             };
             assert_eq!(page.secrets(), [expected]);
         }
