@@ -15,8 +15,7 @@ const LIMIT: Duration = Duration::from_mins(1);
 impl Loopback {
     /// Waits until API server `n` accepts connections: cheap to ask, and a good while before it is ready.
     pub(super) fn wait_listening(&self, n: u32) -> Result<()> {
-        let at =
-            SocketAddr::V4(SocketAddrV4::new(self.settings.borrow().block.member(n), ports::API));
+        let at = SocketAddr::V4(SocketAddrV4::new(self.recorded().block.member(n), ports::API));
         self.until(
             LIMIT,
             "accepts connections",
@@ -90,6 +89,16 @@ impl Loopback {
         done: impl FnMut() -> Result<bool>,
     ) -> Result<()> {
         self.until(limit, what, None, Duration::from_millis(50), done)
+    }
+
+    /// Waits for something that a component does; ends early when it has died.
+    pub(super) fn wait_component(
+        &self,
+        component: Component,
+        what: &str,
+        done: impl FnMut() -> Result<bool>,
+    ) -> Result<()> {
+        self.until(LIMIT, what, Some(component), Duration::from_millis(50), done)
     }
 
     fn ready(&self, get: &[&str]) -> Result<usize> {
