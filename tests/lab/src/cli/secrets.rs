@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::Named;
 use crate::loopback::{Inside, Loopback, OldTokens, Reads, Roots};
+use crate::machines::Machines;
 use crate::talk::say;
 
 #[derive(Debug, Args)]
@@ -96,6 +97,13 @@ impl Rotate {
 
 impl Key {
     fn run(&self) -> Result<()> {
+        let old = if self.keep_old { OldTokens::Accepted } else { OldTokens::Refused };
+        if let Ok(machines) = Machines::open(&self.named.name) {
+            ensure!(self.only_server.is_none(), "on machines, all API servers get the new key");
+            machines.rotate_signing_key(old)?;
+            say(&format!("tokens are signed with another key, those before are {}", old.told()));
+            return Ok(());
+        }
         let lab = Loopback::open(&self.named.name)?;
         let mut number = 1;
         while lab.dir().join(format!("keys-key-{number}")).exists() {
@@ -103,7 +111,6 @@ impl Key {
         }
         let name = format!("key-{number}");
         let Some(server) = self.only_server else {
-            let old = if self.keep_old { OldTokens::Accepted } else { OldTokens::Refused };
             lab.rotate_signing_key(&name, old)?;
             say(&format!("tokens are signed with {name}, those before are {}", old.told()));
             return Ok(());

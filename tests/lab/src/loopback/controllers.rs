@@ -44,7 +44,8 @@ impl Loopback {
         let at = self.settings().block.member(0);
         let server = format!("--server=https://{at}:{}", ports::CONTROLLER_MANAGER);
         let words = [&server, "--insecure-skip-tls-verify", "get", "--raw=/healthz"];
-        self.wait_component(Component::ControllerManager, "is healthy", || {
+        self.wait_until(Duration::from_mins(3), "the controller manager is healthy", || {
+            self.revive(Component::ControllerManager)?;
             Ok(self.kubectl(&words)?.status.success())
         })
     }

@@ -74,7 +74,8 @@ impl Loopback {
                 namespace,
                 "--output=jsonpath={.data.ca\\.crt}",
             ];
-            self.wait_until(Duration::from_mins(1), "the root CA is published", || {
+            self.wait_until(Duration::from_mins(3), "the root CA is published", || {
+                self.revive(Component::ControllerManager)?;
                 Ok(self.kubectl(&words)?.stdout == wanted.as_bytes())
             })?;
         }

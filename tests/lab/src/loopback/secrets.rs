@@ -17,7 +17,7 @@ const TYPE: &str = "kubernetes.io/service-account-token";
 /// Whose token it is.
 const ACCOUNT: &str = "kubernetes.io/service-account.name";
 /// What a small machine under load still keeps, for what is made by the dozen.
-const LIMIT: Duration = Duration::from_mins(1);
+const LIMIT: Duration = Duration::from_mins(3);
 
 /// A token secret as the API shows it. The token is only of this lab; `Debug` hides it all the same.
 #[derive(Clone, PartialEq, Eq)]
@@ -243,7 +243,7 @@ impl Loopback {
     /// A token secret that is made before its account is deleted without a word.
     fn wait_account(&self, proxy: &Proxy, namespace: &str, account: &str) -> Result<()> {
         let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{account}");
-        let limit = LIMIT * 3;
+        let limit = LIMIT;
         self.wait_until(limit, &format!("account {account} is in {namespace}"), || {
             Ok(proxy.find(&path)?.is_some())
         })

@@ -109,6 +109,9 @@ fn bring_up(lab: &Loopback) -> Result<()> {
         lab.wait_api_server(n)?;
     }
     lab.wait_controllers()?;
+    if settings.scheduler {
+        lab.revive(Component::Scheduler)?;
+    }
     if settings.kwok {
         lab.wait_nodes_ready(settings.nodes)?;
     }
