@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::presets::Presets;
+use rotation_core::plan::recycle::presets::Presets;
 use crate::request::{Place, Request, SelectError, select};
 use crate::target::{Target, TargetError};
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};

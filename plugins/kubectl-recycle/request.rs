@@ -1,6 +1,6 @@
 //! What is asked for, valid by making.
 
-use crate::presets::Presets;
+use rotation_core::plan::recycle::presets::Presets;
 use crate::target::Target;
 use jiff::Timestamp;
 use rotation_core::facts::selector::Selector;

@@ -1,6 +1,6 @@
 //! The words on the command line that name what is recycled.
 
-use crate::presets::Presets;
+use rotation_core::plan::recycle::presets::Presets;
 use rotation_core::facts::workload::WorkloadKind;
 
 /// One word.

@@ -1,5 +1,6 @@
 //! Cases, what they need, and the end of a run: what was skipped is listed, labs are taken down.
 
+pub(crate) mod accounts;
 pub(crate) mod api;
 pub(crate) mod labs;
 pub(crate) mod outcome;

@@ -1,4 +1,4 @@
-//! `kubectl recycle` from outside: the real binary against real control planes, and against an API double for what a
+//! The tools from outside: the real binaries against real control planes, and against an API double for what a
 //! real one shows rarely. Exit code, stdout and stderr are compared together.
 #![expect(
     clippy::disallowed_methods,
@@ -18,6 +18,7 @@ mod harness;
 mod interrupts;
 mod nodes;
 mod promises;
+mod reset;
 mod runbook;
 mod stale;
 mod words;
@@ -35,5 +36,10 @@ fn main() -> ExitCode {
         awkward::cases(),
         promises::cases(),
         runbook::cases(),
+        reset::cases(),
+        reset::faults::cases(),
+        reset::replacing::cases(),
+        reset::promises::cases(),
+        reset::interrupts::cases(),
     ])
 }

@@ -11,14 +11,14 @@ use rotation_core::apply::journal::Seen;
 use rotation_core::apply::state::StateDir;
 use rotation_core::cli::console::Console;
 use rotation_core::cli::failure::Failure;
+use rotation_core::cli::plan_file;
 use rotation_core::facts::identity::ClusterIdentity;
 use rotation_core::facts::words::{count, time};
-use rotation_core::plan::document::{Plan, SCHEMA_VERSION};
+use rotation_core::plan::document::Plan;
 use rotation_core::plan::recycle::options::Allowance;
 use rotation_core::plan::recycle::plan::{Header, draw};
 use rotation_core::world::clock::Clock;
 use rotation_core::world::cluster::Cluster;
-use rotation_core::world::files;
 use std::path::Path;
 
 /// A plan, and what the run needs beside it.
@@ -126,34 +126,6 @@ fn missing(request: &Request, targets: &[String], console: &Console) -> Result<(
 
 /// Reads a plan that was made for this cluster.
 pub(super) fn read(path: &Path, identity: &ClusterIdentity) -> Result<Made, Failure> {
-    let text = files::read_named(path)?;
-    let name = path.display();
-    let unusable = |why: String| Failure::usage(format!("cannot use plan `{name}`: {why}"));
-    let schema: Schema =
-        serde_json::from_str(&text).map_err(|e| unusable(format!("it is no plan: {e}")))?;
-    if schema.schema_version != SCHEMA_VERSION {
-        return Err(unusable(format!(
-            "its schemaVersion is `{}`, this version of the tool reads `{SCHEMA_VERSION}`",
-            schema.schema_version
-        )));
-    }
-    let plan: Plan = serde_json::from_str(&text).map_err(|e| unusable(e.to_string()))?;
-    if plan.tool != TOOL.name {
-        return Err(unusable(format!("`{}` made it", plan.tool)));
-    }
-    if !plan.cluster.is_same_cluster(identity) {
-        return Err(Failure::refused(format!(
-            "plan `{name}` was made for another cluster ({}); nothing was changed",
-            plan.cluster.server
-        ))
-        .with_hint("pass --context or --kubeconfig of the cluster that the plan is for"));
-    }
+    let plan = plan_file::read(path, TOOL.name, identity)?;
     Ok(Made { plan, seen: Vec::new(), explicit: false })
-}
-
-/// Enough of any version to say which it is.
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Schema {
-    schema_version: String,
 }

@@ -4,7 +4,7 @@ use super::report;
 use crate::TOOL;
 use crate::cli::Args;
 use crate::observe::observe;
-use crate::presets::Preset;
+use rotation_core::plan::recycle::presets::Preset;
 use crate::request::{Place, Request, Select};
 use crate::target::Target;
 use rotation_core::apply::memory::Memory;

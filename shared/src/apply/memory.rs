@@ -132,6 +132,19 @@ impl Memory {
         })
     }
 
+    /// The run of this maintenance window that saw other content than there is now: it was renewed since.
+    pub fn renewed(
+        &self,
+        key: &CredentialKey,
+        digest: Digest,
+        now: Timestamp,
+    ) -> Option<&PastRun> {
+        self.runs.iter().find(|run| {
+            now.duration_since(run.at) <= SAME_WINDOW
+                && run.seen.get(key).is_some_and(|seen| *seen != digest)
+        })
+    }
+
     /// The newest run, if it was cut off before its end and in this window.
     pub fn cut_off(&self, now: Timestamp) -> Option<&PastRun> {
         self.runs.first().filter(|r| !r.ended && now.duration_since(r.at) <= SAME_WINDOW)

@@ -56,16 +56,16 @@ impl StateDir {
         (Memory::new(runs, cluster), doubts)
     }
 
-    /// Where the manifest of a pod is kept that nobody else would create again.
-    pub fn manifest(&self, uid: &Uid) -> PathBuf {
-        self.0.join(format!("pod-{uid}.json"))
+    /// Where the manifest of an object is kept that nobody else would create again; `kind` is its beginning: `pod-`.
+    pub fn keep(&self, kind: &str, uid: &Uid) -> PathBuf {
+        self.0.join(format!("{kind}{uid}.json"))
     }
 
-    /// The manifests that are kept. Those of pods that were created again are gone.
-    pub fn manifests(&self) -> Result<Vec<PathBuf>, FileError> {
+    /// The manifests that are kept. Those of objects that were created again are gone.
+    pub fn kept(&self, kind: &str) -> Result<Vec<PathBuf>, FileError> {
         let mut paths = files::names_ending(&self.0, ".json")?;
         let is_ours = |path: &PathBuf| {
-            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("pod-"))
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(kind))
         };
         paths.retain(is_ours);
         Ok(paths)

@@ -225,6 +225,11 @@ fn doing(action: &Action) -> &'static str {
         Action::AwaitPod => "on its way out already",
         Action::CreatePod { .. } => "to be created again",
         Action::RestartRollout { .. } => "to be rolled out",
+        Action::RefillToken { .. } => "to be filled again",
+        Action::AwaitToken => "left to the controller manager",
+        Action::CreateToken { .. } => "to be created anew",
+        Action::RepointAccount { .. } => "to be replaced in the lists of its account",
+        Action::DeleteSecret => "to be deleted",
     }
 }
 
@@ -235,6 +240,11 @@ fn done(action: &Action) -> &'static str {
         Action::AwaitPod => "on its way out",
         Action::CreatePod { .. } => "created again",
         Action::RestartRollout { .. } => "roll-out begun",
+        Action::RefillToken { .. } => "emptied",
+        Action::AwaitToken => "waited for",
+        Action::CreateToken { .. } => "created anew",
+        Action::RepointAccount { .. } => "replaced in the lists of its account",
+        Action::DeleteSecret => "deleted",
     }
 }
 
@@ -250,6 +260,9 @@ fn over(step: &Step, outcome: &Outcome) -> EventKind {
         Outcome::Done { proof, millis, changed } => {
             let word = match (&step.action, &proof.replacement) {
                 (Action::RestartRollout { .. }, _) => "rolled out",
+                (Action::RefillToken { .. } | Action::AwaitToken, _) => "works",
+                (Action::CreateToken { .. }, _) => "made anew, and works",
+                (Action::RepointAccount { .. }, _) => "replaced in the lists of its account",
                 (_, Some(_)) => "replaced",
                 (_, None) => "gone",
             };

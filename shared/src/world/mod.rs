@@ -6,3 +6,4 @@ pub mod cluster;
 pub mod dns;
 pub mod files;
 pub mod interrupt;
+pub mod secrecy;

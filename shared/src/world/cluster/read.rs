@@ -94,7 +94,7 @@ pub(super) async fn pods(
 }
 
 /// A whole list in each namespace of the scope.
-async fn in_scope<T: DeserializeOwned, F>(
+pub(super) async fn in_scope<T: DeserializeOwned, F>(
     asker: &Asker,
     scope: &Scope,
     listing: impl Fn(Option<&str>) -> Listing,
