@@ -80,6 +80,23 @@ impl Loopback {
         Ok(all)
     }
 
+    /// The token secrets whose token the first API server does not accept (`TokenReview`), an empty one among them.
+    pub fn refused_token_secrets(&self) -> Result<Vec<TokenSecret>> {
+        let proxy = self.proxy()?;
+        let mut refused = Vec::new();
+        for secret in self.token_secrets(None)? {
+            let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
+                "spec": {"token": secret.token}});
+            let path = "/apis/authentication.k8s.io/v1/tokenreviews";
+            if secret.token.is_empty()
+                || proxy.post(path, &review)?["status"]["authenticated"] != true
+            {
+                refused.push(secret);
+            }
+        }
+        Ok(refused)
+    }
+
     /// Waits until this account has a token secret with a token in it. On the old generation it comes by itself.
     pub fn wait_token_secret(&self, namespace: &str, account: &str) -> Result<TokenSecret> {
         let proxy = self.proxy()?;
