@@ -151,6 +151,8 @@ impl Loopback {
             "--server-side",
             "--force-conflicts",
             "--field-manager=lab-tokens",
+            // A part of a workload is none by itself.
+            "--validate=false",
             "-f",
             "-",
         ];
