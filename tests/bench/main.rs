@@ -13,6 +13,7 @@ mod big;
 mod lab_figures;
 mod measure;
 mod table;
+mod tokens;
 mod wave;
 
 use anyhow::Result;
@@ -23,7 +24,7 @@ use table::Table;
 /// The tool, as it is released.
 pub(crate) const TOOL: &str = env!("CARGO_BIN_EXE_kubectl-recycle");
 
-/// Takes figures of `kubectl recycle` and of what it replaces
+/// Takes figures of the tools and of what they replace
 #[derive(Parser)]
 #[command(bin_name = "cargo bench --")]
 struct Args {
@@ -54,6 +55,10 @@ enum Part {
     Real,
     /// 500 pods of a DaemonSet recycled, beside the controllers alone and a roll-out
     Wave,
+    /// 300 token secrets after a change of the signing key, beside deleting them and the runbook's loop
+    Tokens,
+    /// A check of 2,000 token secrets and 5,000 pods of a real API server
+    Check,
 }
 
 fn main() -> Result<()> {
@@ -73,6 +78,8 @@ fn main() -> Result<()> {
             Part::Huge => big::huge(&mut table, rounds.min(3))?,
             Part::Real => lab_figures::real(&mut table, rounds.min(5))?,
             Part::Wave => wave::wave(&mut table, rounds.min(3))?,
+            Part::Tokens => tokens::reset(&mut table, rounds.min(3))?,
+            Part::Check => tokens::check(&mut table, rounds.min(5))?,
         }
     }
     println!("{}", measure::machine());

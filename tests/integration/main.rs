@@ -19,6 +19,7 @@ mod interrupts;
 mod nodes;
 mod promises;
 mod reset;
+mod reset_on_lab;
 mod runbook;
 mod stale;
 mod words;
@@ -41,5 +42,6 @@ fn main() -> ExitCode {
         reset::replacing::cases(),
         reset::promises::cases(),
         reset::interrupts::cases(),
+        reset_on_lab::cases(),
     ])
 }

@@ -11,6 +11,7 @@ mod cgroup;
 mod image;
 mod images;
 mod inside;
+mod keys;
 mod kubeadm;
 mod needs;
 mod net;
