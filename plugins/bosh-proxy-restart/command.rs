@@ -4,6 +4,8 @@ mod apply;
 mod document;
 mod heal;
 mod restart;
+#[cfg(test)]
+mod schemas;
 mod verify;
 mod words;
 

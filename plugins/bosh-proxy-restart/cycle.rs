@@ -255,3 +255,7 @@ fn unreached(not_reached: NotReached) -> Decided {
         NotReached::Agent(why) => (Class::Agent, why, false),
     }
 }
+
+#[cfg(test)]
+#[path = "cycle_tests.rs"]
+mod tests;

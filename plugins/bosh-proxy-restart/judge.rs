@@ -414,6 +414,9 @@ mod tests {
         let metrics = "server.go:480] starting metrics server failed: listen tcp 127.0.0.1:10249: bind: address already in use";
         let node_port = "proxier.go:1051] can't open \"nodePort for default/web:http\" (:30080/tcp), skipping this nodePort: listen tcp :31000: bind: address already in use";
         let state = "Process 'proxy'                     running";
+        let (once, thrice, node_port) = (kind(1, metrics), kind(3, metrics), kind(1, node_port));
+        let killed = format!("logkind\t{log}\t1\tKill timed out, using kill -9 on 194...\nend\n");
+        let pod = format!("{}end\n", twin.replace("host", "other"));
         let cases: Vec<(&str, Vec<(&str, &str)>, Vec<Code>)> = vec![
             ("healthy", vec![], vec![]),
             ("twin", vec![("end\n", &two)], vec![Code::Duplicate]),
@@ -454,21 +457,10 @@ mod tests {
                 )],
                 vec![Code::MonitAway],
             ),
-            ("past", vec![("end\n", &kind(1, metrics))], vec![Code::BindErrorsPast]),
-            (
-                "over, though repeated",
-                vec![("end\n", &kind(3, metrics))],
-                vec![Code::BindErrorsPast],
-            ),
-            ("standing", vec![("end\n", &kind(1, node_port))], vec![Code::BindErrors]),
-            (
-                "killed",
-                vec![(
-                    "end\n",
-                    &format!("logkind\t{log}\t1\tKill timed out, using kill -9 on 194...\nend\n"),
-                )],
-                vec![Code::ControlScript],
-            ),
+            ("past", vec![("end\n", &once)], vec![Code::BindErrorsPast]),
+            ("over, though repeated", vec![("end\n", &thrice)], vec![Code::BindErrorsPast]),
+            ("standing", vec![("end\n", &node_port)], vec![Code::BindErrors]),
+            ("killed", vec![("end\n", &killed)], vec![Code::ControlScript]),
             (
                 "port taken",
                 vec![("listen\ttcp\t10249\t138\n", "rival\ttcp\t10249\t55\t/usr/bin/nc\n")],
@@ -485,11 +477,7 @@ mod tests {
             ),
             ("a young account", vec![("end\n", "account\tbosh_0a\t20\nend\n")], vec![]),
             ("rotated", vec![("living", "truncated")], vec![Code::LogsMoved]),
-            (
-                "in a pod",
-                vec![("end\n", &format!("{}end\n", twin.replace("host", "other")))],
-                vec![Code::Namesake],
-            ),
+            ("in a pod", vec![("end\n", &pod)], vec![Code::Namesake]),
             ("docker-proxy is none", vec![("end\n", "listen\ttcp\t22\t79\nend\n")], vec![]),
         ];
         for (what, changes, expected) in cases {

@@ -9,6 +9,7 @@ mod hosts;
 mod jobs;
 mod journal;
 mod judge;
+mod live;
 mod look;
 mod monit;
 mod monitrc;

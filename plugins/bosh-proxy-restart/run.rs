@@ -188,3 +188,7 @@ fn stopper(class: Class) -> &'static str {
         _ => "an instance failed",
     }
 }
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

@@ -7,6 +7,7 @@ use crate::cycle::{Deed, Outcome, Work};
 use crate::finding::Severity;
 use crate::jobs::Job;
 use crate::journal::{Before, Entry, Event, SCHEMA_VERSION};
+use crate::live::{LiveTable, Row};
 use crate::look::Look;
 use crate::observe::{self, Fleet, Sight};
 use crate::order::Stage;
@@ -21,6 +22,7 @@ use rotation_core::facts::duration::human;
 use rotation_core::facts::exit::Exit;
 use rotation_core::facts::words::count;
 use rotation_core::tell::event::{Counts, Event as Told, EventKind, Listener as _, Listeners};
+use rotation_core::tell::human::Manner;
 use rotation_core::tell::table::{Cell, Table, Tone};
 use rotation_core::world::clock::Clock as _;
 use std::collections::BTreeMap;
@@ -69,7 +71,7 @@ pub(super) fn run(
     state: &StateDir,
     planned: &Planned<'_>,
 ) -> Result<(Report, Exit), Failure> {
-    let listeners = console.listeners(&args.common.output())?;
+    let listeners = listeners(args, console, tools, planned)?;
     let _lock = state.lock()?;
     let mut journal = state.journal(tools.clock.now())?;
     let begin = Entry { at: tools.clock.now(), event: begin(tools, planned) };
@@ -107,6 +109,30 @@ pub(super) fn run(
     let counts = counts(steps, planned, &report);
     outside.hear(EventKind::RunEnded { exit: exit.code(), counts, message });
     Ok((report, exit))
+}
+
+/// The log file, and people: by a table where a terminal shows it.
+fn listeners(
+    args: &Args,
+    console: &Console,
+    tools: &Tools,
+    planned: &Planned<'_>,
+) -> Result<Listeners, Failure> {
+    if console.manner != Manner::Live {
+        return console.listeners(&args.common.output());
+    }
+    let places = planned.stages.iter().flat_map(|stage| &stage.places);
+    let rows = places.map(|place| {
+        let sight = &planned.sights[*place];
+        let target = &sight.target;
+        let subject = words::subject(&target.name, &tools.deployment);
+        let name = words::short(&target.name, target.index);
+        let old = sight.look().and_then(words::watched).map(|process| process.id.pid);
+        Row::new(subject, name, target.az.clone(), old)
+    });
+    let mut listeners = console.log(&args.common.output())?;
+    listeners.0.push(Box::new(LiveTable::new(console.screen.clone(), rows.collect())));
+    Ok(listeners)
 }
 
 fn begin(tools: &Tools, planned: &Planned<'_>) -> Event {

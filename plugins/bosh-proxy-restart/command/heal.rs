@@ -250,3 +250,70 @@ fn print(
     document.instances = vec![Instance::seen(sight, action, outcome)];
     console.document(&document, Format::Json)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::Jobs;
+    use crate::records::tests::look;
+
+    const EXE: &str = "/var/vcap/packages/kubernetes/bin/kube-proxy";
+
+    fn line(kind: &str, pid: u32, parent: u32, start: u64, exe: &str, argv: &str) -> String {
+        format!("{kind}\t{pid}\t{parent}\tS\t{start}\thost\t{exe}\t{argv}\n")
+    }
+
+    fn kills(job: &str, changes: &[(&str, &str)]) -> Option<(Vec<u32>, bool)> {
+        let look = look(changes);
+        let plan = plan(&Jobs::embedded().named(job), &look)?;
+        Some((plan.kill.iter().map(|id| id.pid).collect(), plan.pidfile))
+    }
+
+    #[test]
+    fn every_proxy_is_ended_and_nothing_else() {
+        let argv = format!("{EXE} --master=x");
+        let watched = line("pidproc", 138, 1, 509_642, EXE, &argv);
+        let proc = line("proc", 138, 1, 509_642, EXE, &argv);
+        let twin = format!("{}end\n", line("proc", 906, 1, 518_000, EXE, EXE));
+        let pod = format!("{}end\n", line("proc", 77, 1, 5, EXE, EXE).replace("host", "other"));
+        let docker = line("pidproc", 79, 1, 5, "/usr/local/bin/docker-proxy", "docker-proxy");
+        let lost = ("proxy.pid\t138\t94", "proxy.pid\t-\t-");
+        assert_eq!(kills("proxy", &[]), None, "healthy");
+        assert_eq!(
+            kills("proxy", &[("end\n", &pod)]),
+            None,
+            "a pod's own proxy is nobody's to end"
+        );
+        assert_eq!(kills("proxy", &[("end\n", &twin)]), Some((vec![138, 906], true)));
+        assert_eq!(kills("proxy", &[lost, (&watched, "")]), Some((vec![138], false)));
+        let stranger = ("proxy.pid\t138\t94", "proxy.pid\t79\t94");
+        assert_eq!(kills("proxy", &[stranger, (&watched, &docker)]), Some((vec![138], true)));
+        let nobody = [stranger, (watched.as_str(), docker.as_str()), (&proc, "")];
+        assert_eq!(kills("proxy", &nobody), Some((vec![], true)), "only the pidfile is wrong");
+    }
+
+    #[test]
+    fn a_wrapper_goes_with_its_child() {
+        let argv = format!("{EXE} --master=x");
+        let script = "/bin/bash /var/vcap/jobs/kube-proxy/bin/kube_proxy_ctl";
+        let wrapper = line("pidproc", 138, 1, 509_642, "/usr/bin/bash", script);
+        let both = [line("proc", 77, 1, 400, EXE, EXE), line("proc", 139, 138, 509_700, EXE, EXE)];
+        let changes = [
+            ("Process 'proxy'                     running", "Process 'kube-proxy'     running"),
+            (&*line("pidproc", 138, 1, 509_642, EXE, &argv), &*wrapper),
+            (&*line("proc", 138, 1, 509_642, EXE, &argv), &*both.concat()),
+        ];
+        assert_eq!(kills("kube-proxy", &changes), Some((vec![77, 138, 139], true)));
+    }
+
+    #[test]
+    fn the_list_is_told() {
+        let twin = format!("{}end\n", line("proc", 906, 1, 518_000, EXE, EXE));
+        let look = look(&[("end\n", &twin)]);
+        let plan = plan(&Jobs::embedded().named("proxy"), &look).expect("sick");
+        assert_eq!(
+            plan.words(&look),
+            "end PID 138 (95s old) and PID 906 (11s old), remove /var/vcap/sys/run/proxy/proxy.pid, start one by monit"
+        );
+    }
+}
