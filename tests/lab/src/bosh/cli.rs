@@ -2,8 +2,6 @@
 //! codes (0 and 1, no others) and their bad manners. It is held to what the real one was recorded to print.
 
 mod args;
-#[cfg(test)]
-mod recorded;
 mod session;
 mod show;
 mod ssh;

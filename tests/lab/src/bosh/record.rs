@@ -1,6 +1,6 @@
 //! When each proxy was up: watched from outside the VMs, in their own tables of sockets, whatever any tool says.
 //!
-//! One process looks at all VMs of a lab some fifty times a second. A proxy is up while its health port is listened
+//! One process looks at all VMs of a lab some five times a second. A proxy is up while its health port is listened
 //! on. Two that were down together at any look are found: all are looked at in the same moment.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use crate::process::Identity;
 
 /// The port that a proxy answers for its health.
 const HEALTH: u16 = 10256;
-const EVERY: Duration = Duration::from_millis(20);
+const EVERY: Duration = Duration::from_millis(200);
 
 /// One change, as a line of the record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,13 +52,14 @@ pub(super) fn run(dir: &Path) -> Result<()> {
         let at = began.elapsed().as_secs_f64();
         for instance in &record.instances {
             let vm = instance.vm();
-            if !firsts.get(&vm).is_some_and(Identity::alive) {
+            let mut up = firsts.get(&vm).is_some_and(|inner| boot::listens(*inner, HEALTH));
+            if !up && !firsts.get(&vm).is_some_and(Identity::alive) {
                 firsts.remove(&vm);
                 if let Ok(found) = first(dir, &vm) {
+                    up = boot::listens(found, HEALTH);
                     firsts.insert(vm.clone(), found);
                 }
             }
-            let up = firsts.get(&vm).is_some_and(|inner| boot::listens(*inner, HEALTH));
             if states.insert(vm.clone(), up) != Some(up) {
                 let change = Change { at, vm, group: instance.group.clone(), up };
                 let line = serde_json::to_string(&change).context("cannot encode a change")?;

@@ -226,9 +226,11 @@ impl Vms {
         self.restart_service(gateway, "sshd")?;
         // One that says nothing takes the only place.
         let holder = if overloaded {
-            "setsid --fork sh -c 'exec bash -c \"exec -a lab-holder sleep 100 <>/dev/tcp/127.0.0.1/22\"' >/dev/null 2>&1 </dev/null; sleep 0.3"
+            "setsid --fork bash -c 'echo $$ >/run/lab/holder.pid; exec sleep 1000 <>/dev/tcp/127.0.0.1/22' \
+             >/dev/null 2>&1 </dev/null; \
+             until ss -tnH state established dport = :22 | grep -q .; do sleep 0.05; done"
         } else {
-            "pkill -f lab-holder || [ $? = 1 ]"
+            "kill $(cat /run/lab/holder.pid)"
         };
         self.sh(gateway, holder).map(drop)
     }

@@ -107,7 +107,7 @@ impl Ui {
                 Ok(()) => {}
                 Err(text) => {
                     out("\n");
-                    say(&format!("{text}\n\nExit code 1\n"));
+                    say(&format!("{text}\nExit code 1\n"));
                 }
             }
             return ExitCode::from(code);
@@ -138,7 +138,7 @@ fn pretty(document: &Document) -> String {
 /// A command line that cannot be understood.
 pub(super) fn refuse(text: &str) -> ExitCode {
     out("\n");
-    say(&format!("{text}\n\nExit code 1\n"));
+    say(&format!("{text}\nExit code 1\n"));
     ExitCode::FAILURE
 }
 

@@ -168,13 +168,13 @@ fn asked(proxy: Proxy, action: Action, set: impl FnOnce(&mut Service)) -> Vec<(f
     seen
 }
 
-const BASICS: &str = include_str!("recorded/monit-5.2.5-basics.txt");
-const KILLED: &str = include_str!("recorded/monit-5.2.5-killed.txt");
-const LOST: &str = include_str!("recorded/monit-5.2.5-pidfile-lost.txt");
-const FAILS_60: &str = include_str!("recorded/monit-5.2.5-start-fails-60s.txt");
-const FAILS_8: &str = include_str!("recorded/monit-5.2.5-start-fails-8s.txt");
-const STOPPED: &str = include_str!("recorded/monit-5.2.5-stop-unmonitor.txt");
-const DEAF: &str = include_str!("recorded/monit-5.2.5-term-ignored.txt");
+const BASICS: &str = include_str!("../../../../fixtures/bosh/monit-5.2.5-basics.txt");
+const KILLED: &str = include_str!("../../../../fixtures/bosh/monit-5.2.5-killed.txt");
+const LOST: &str = include_str!("../../../../fixtures/bosh/monit-5.2.5-pidfile-lost.txt");
+const FAILS_60: &str = include_str!("../../../../fixtures/bosh/monit-5.2.5-start-fails-60s.txt");
+const FAILS_8: &str = include_str!("../../../../fixtures/bosh/monit-5.2.5-start-fails-8s.txt");
+const STOPPED: &str = include_str!("../../../../fixtures/bosh/monit-5.2.5-stop-unmonitor.txt");
+const DEAF: &str = include_str!("../../../../fixtures/bosh/monit-5.2.5-term-ignored.txt");
 
 /// Without the moment between being asked and beginning, which the recordings never caught.
 fn begun(seen: Vec<(f64, String)>) -> Vec<(f64, String)> {

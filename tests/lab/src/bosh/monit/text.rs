@@ -31,7 +31,6 @@ pub(super) fn summary(services: &[Service], uptime: Duration) -> String {
         let _ = writeln!(text, "{:<35} {}", format!("Process '{}'", service.name), service.state());
     }
     let _ = writeln!(text, "{:<35} running", "System 'system_localhost'");
-    text.push('\n');
     text
 }
 
