@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a file or a socket. Everything that a decision needs is a value of this module, so
 //! that decisions can be tested with tables of such values.
 
+pub mod bosh;
 pub mod budget;
 pub mod credential;
 pub mod duration;
