@@ -309,10 +309,13 @@ fn is_bind(text: &str) -> bool {
         .any(|words| text.contains(words))
 }
 
-/// Whether a complaint has come to nothing: the port that it names is the rightful process's now. One that names no
-/// port is taken for a hand-over if it came once.
+/// Whether a complaint has come to nothing: the port that it names is the rightful process's now, and no stray goes on
+/// complaining. One that names no port is taken for a hand-over if it came once.
 fn is_over(look: &Look, crowd: &Crowd<'_>, complaint: &Complaint) -> bool {
     let Some(rightful) = crowd.rightful else { return false };
+    if crowd.strays.iter().any(|stray| complaint.pid == Some(stray.id.pid)) {
+        return false;
+    }
     match port_of(&complaint.text) {
         Some(port) => look.listeners.iter().any(|l| l.port == port && l.pid == rightful.id.pid),
         None => complaint.count <= 1,
@@ -416,6 +419,7 @@ mod tests {
         let state = "Process 'proxy'                     running";
         let (once, thrice, node_port) = (kind(1, metrics), kind(3, metrics), kind(1, node_port));
         let killed = format!("logkind\t{log}\t1\tKill timed out, using kill -9 on 194...\nend\n");
+        let stray = kind(1, metrics).replace("[138]", "[906]");
         let pod = format!("{}end\n", twin.replace("host", "other"));
         let cases: Vec<(&str, Vec<(&str, &str)>, Vec<Code>)> = vec![
             ("healthy", vec![], vec![]),
@@ -460,6 +464,11 @@ mod tests {
             ("past", vec![("end\n", &once)], vec![Code::BindErrorsPast]),
             ("over, though repeated", vec![("end\n", &thrice)], vec![Code::BindErrorsPast]),
             ("standing", vec![("end\n", &node_port)], vec![Code::BindErrors]),
+            (
+                "a stray's",
+                vec![("end\n", &two), ("end\n", &stray)],
+                vec![Code::Duplicate, Code::BindErrors],
+            ),
             ("killed", vec![("end\n", &killed)], vec![Code::ControlScript]),
             (
                 "port taken",

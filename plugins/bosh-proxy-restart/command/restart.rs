@@ -55,6 +55,8 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     ask(args, console, &tools, &fleet, &plan)?;
+    let at = time(plan.since.at());
+    console.note(&format!("to go on with this restart from another machine: --since {at}"));
     let planned = Planned {
         stages: &plan.stages,
         sights: &plan.sights,
@@ -122,16 +124,10 @@ impl Plan {
     }
 
     fn tell(&self, console: &Console, fleet: &Fleet) {
-        match &self.since {
-            Since::Unfinished { at, .. } => console.note(&format!(
-                "going on with the restart that began at {}; --all begins anew",
-                time(*at)
-            )),
-            Since::Now(at) => console.note(&format!(
-                "to go on with this restart from another machine: --since {}",
-                time(*at)
-            )),
-            Since::Given(_) => {}
+        if let Since::Unfinished { at, .. } = &self.since {
+            let at = time(*at);
+            console
+                .note(&format!("going on with the restart that began at {at}; --all begins anew"));
         }
         for left in &fleet.left_out {
             let name = words::short(&left.name, left.index);
