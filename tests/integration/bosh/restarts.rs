@@ -90,7 +90,7 @@ fn the_first_failure_stops_the_rest() {
     let fleet = Fleet::minions(3);
     let before = fleet.all_proxies();
     fleet.vms.make_sick("minion-1", Sickness::ExitsAtStart).unwrap();
-    fleet.run("--canary 0 --yes").exits(5);
+    fleet.run("minion --canary 0 --yes").exits(5);
     let after = fleet.all_proxies();
     assert_ne!(after[0], before[0]);
     assert_eq!(after[2], before[2], "it went on after a failure");
@@ -100,7 +100,7 @@ fn the_first_failure_stops_the_rest() {
         let said = fleet.vms.monit_says("minion-1").unwrap();
         fleet.proxies("minion-1").len() == 1 && said.ends_with("running")
     });
-    fleet.run("--canary 0 --yes").exits(0);
+    fleet.run("minion --canary 0 --yes").exits(0);
     let last = fleet.all_proxies();
     assert_eq!(last[0], after[0], "what was done was done again");
     assert_ne!(last[2], before[2]);
@@ -109,18 +109,18 @@ fn the_first_failure_stops_the_rest() {
 fn a_deploy_that_starts_in_the_middle_stops_the_rest() {
     let fleet = Fleet::minions(3);
     let before = fleet.all_proxies();
-    let mut running = fleet.begin("--canary 0 --yes");
+    let mut running = fleet.begin("minion --canary 0 --yes");
     running.wait_for("restarting proxy");
     fleet.vms.set_faults(|faults| faults.locked = true).unwrap();
     running.end().exits(5).says("locked");
     let after = fleet.all_proxies();
     assert_ne!(after[0], before[0]);
     assert_eq!(after[2], before[2]);
-    fleet.run("--canary 0 --yes").exits(4).says("locked");
+    fleet.run("minion --canary 0 --yes").exits(4).says("locked");
     assert_eq!(fleet.all_proxies(), after);
-    let found = fleet.run("verify --json").exits(0).json();
+    let found = fleet.run("verify minion --json").exits(0).json();
     assert!(findings(&found, 0).is_empty(), "{found:#}");
     fleet.vms.set_faults(|faults| faults.locked = false).unwrap();
-    fleet.run("--canary 0 --yes").exits(0);
+    fleet.run("minion --canary 0 --yes").exits(0);
     assert_eq!(fleet.all_proxies()[0], after[0], "what was done was done again");
 }

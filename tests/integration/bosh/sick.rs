@@ -8,6 +8,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases![
         proxies_too_many_and_pidfiles_that_lie_are_healed: Need::Vms;
         what_only_a_person_can_mend_is_refused: Need::Vms;
+        an_action_that_is_pending_is_waited_for_by_the_operator: Need::Vms;
         somebodys_stop_is_undone_only_by_his_word: Need::Vms;
         trouble_besides_is_told_and_no_reason_to_refuse: Need::Vms;
         twins_under_the_systems_own_monit: Need::Vms;
@@ -28,7 +29,7 @@ fn fleet(all: &[(Sickness, &str)], monit: Monit) -> Fleet {
 /// `verify` finds it, the restart refuses and touches nothing, `heal` mends it.
 fn found_refused_healed(all: &[(Sickness, &str)], monit: Monit) {
     let fleet = fleet(all, monit);
-    let found = fleet.run("verify --json").exits(3).json();
+    let found = fleet.run("verify minion --json").exits(3).json();
     side_by_side(all, |number, (_, code)| {
         let seen = findings(&found, number);
         if !seen.iter().any(|one| one == code) {
@@ -81,12 +82,11 @@ fn what_only_a_person_can_mend_is_refused() {
     let all = [
         (Sickness::MonitDown, "monit-away"),
         (Sickness::MonitHung, "monit-away"),
-        (Sickness::ActionPending, "action-pending"),
         (Sickness::JobUnknown, "unknown-job"),
         (Sickness::DiskFull, "disk-full"),
     ];
     let fleet = fleet(&all, Monit::Stemcell);
-    let found = fleet.run("verify --json").exits(3).json();
+    let found = fleet.run("verify minion --json").exits(3).json();
     side_by_side(&all, |number, (_, code)| {
         let seen = findings(&found, number);
         // The director says so before anybody looks, where it knows.
@@ -100,6 +100,19 @@ fn what_only_a_person_can_mend_is_refused() {
         }
         Ok(())
     });
+}
+
+fn an_action_that_is_pending_is_waited_for_by_the_operator() {
+    let fleet = Fleet::minions(1);
+    fleet.vms.make_sick("minion-0", Sickness::ActionPending).unwrap();
+    fleet.run("minion --canary 0 --yes").exits(4).says("pending");
+    let found = fleet.run("verify minion --json").exits(3).json();
+    assert!(findings(&found, 0).iter().any(|code| code == "action-pending"), "{found:#}");
+    assert_eq!(fleet.downs("minion-0"), 1, "another restart was sent");
+    fleet.vms.set_knob("minion-0", "start-delay", None).unwrap();
+    until("that action is over", || fleet.vms.monit_says("minion-0").unwrap().ends_with("running"));
+    fleet.run("minion --canary 0 --yes --all").exits(0);
+    assert_eq!(fleet.downs("minion-0"), 2);
 }
 
 fn somebodys_stop_is_undone_only_by_his_word() {
@@ -130,7 +143,7 @@ fn trouble_besides_is_told_and_no_reason_to_refuse() {
         all.pop();
     }
     let fleet = fleet(&all, Monit::Stemcell);
-    let found = fleet.run("verify --json").json();
+    let found = fleet.run("verify minion --json").json();
     side_by_side(&all, |number, (how, code)| {
         let seen = findings(&found, number);
         if !code.is_empty() && !seen.iter().any(|one| one == code) {

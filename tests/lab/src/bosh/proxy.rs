@@ -82,12 +82,11 @@ pub(super) fn run() -> Result<ExitCode> {
     }
 }
 
-/// Holds a port that a proxy wants: `port-holder ADDRESS SECONDS`.
+/// Takes a port that a proxy wants as soon as it is free, and holds it: `port-holder ADDRESS SECONDS`.
 pub(super) fn hold() -> Result<()> {
     let mut words = std::env::args().skip(1);
     let address = words.next().context("which address?")?;
     let seconds = words.next().and_then(|word| word.parse().ok()).context("how many seconds?")?;
-    let began = Instant::now();
     // The proxy that has it may be about to end.
     let listener = loop {
         match TcpListener::bind(&address) {
@@ -95,7 +94,7 @@ pub(super) fn hold() -> Result<()> {
             Err(_) => std::thread::sleep(Duration::from_millis(1)),
         }
     };
-    std::thread::sleep(Duration::from_secs(seconds).saturating_sub(began.elapsed()));
+    std::thread::sleep(Duration::from_secs(seconds));
     drop(listener);
     Ok(())
 }

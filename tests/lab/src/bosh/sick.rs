@@ -43,7 +43,7 @@ pub enum Sickness {
     MonitDown,
     /// Monit runs and does not answer.
     MonitHung,
-    /// A restart is under way, and takes half a minute.
+    /// A restart is under way, and takes the better part of a minute.
     ActionPending,
     /// Monit does not know the job.
     JobUnknown,
@@ -122,7 +122,7 @@ impl Vms {
             Sickness::SlowStart8 => return self.set_knob(vm, "start-delay", Some("8")),
             Sickness::SlowStart60 => return self.set_knob(vm, "start-delay", Some("60")),
             Sickness::PortTaken => hold("127.0.0.1:10249", 1_000_000),
-            Sickness::PortTakenBriefly => hold("127.0.0.1:10249", 12),
+            Sickness::PortTakenBriefly => hold("127.0.0.1:10249", 4),
             Sickness::Unmonitored => format!("{monit} unmonitor {job}"),
             Sickness::Stopped => format!(
                 "{monit} stop {job}; while [ -e {pidfile} ]; do sleep 0.1; done; \
@@ -131,7 +131,7 @@ impl Vms {
             Sickness::MonitDown => return self.set_service(vm, "monit", false),
             Sickness::MonitHung => "kill -STOP $(cat /run/lab/monit.pid)".to_owned(),
             Sickness::ActionPending => {
-                self.set_knob(vm, "start-delay", Some("30"))?;
+                self.set_knob(vm, "start-delay", Some("40"))?;
                 format!("{monit} restart {job}; while [ -e {pidfile} ]; do sleep 0.1; done")
             }
             Sickness::JobUnknown => {
@@ -177,7 +177,8 @@ impl Vms {
                     .to_owned()
             }
             Sickness::LeftoverAccount => "useradd --create-home --base-dir /var/vcap/bosh_ssh \
-                --groups bosh_sudoers,bosh_sshers bosh_0123456789abcde"
+                --groups bosh_sudoers,bosh_sshers bosh_0123456789abcde; \
+                touch -d '3 days ago' /var/vcap/bosh_ssh/bosh_0123456789abcde"
                 .to_owned(),
         };
         self.sh(vm, &script).map(drop).with_context(|| format!("cannot make {vm} sick: {how:?}"))
@@ -259,8 +260,7 @@ impl Vms {
         Ok(())
     }
 
-    /// Ends the proxy behind monit's back and starts another by the job's own script, so quickly that monit does not
-    /// see it away.
+    /// Ends the proxy behind monit's back and starts another by the job's own script; returns when monit is content.
     pub fn replace_proxy(&self, vm: &str) -> Result<()> {
         let layout = self.options().layout;
         let (pidfile, control) = (layout.pidfile(), layout.control());
@@ -268,15 +268,19 @@ impl Vms {
         if before.len() != 1 {
             bail!("{vm} has {} proxies, not one", before.len());
         }
+        // Monit is frozen meanwhile: it would start another one.
         let script = format!(
-            "kill -9 {} $(cat {pidfile}); rm -f {pidfile}; setsid --fork {control} start; \
-             until [ -s {pidfile} ]; do sleep 0.02; done",
+            "monit=$(cat /run/lab/monit.pid); kill -STOP $monit; kill -9 {} $(cat {pidfile}); rm -f {pidfile}; \
+             setsid --fork {control} start; until [ -s {pidfile} ]; do sleep 0.02; done; kill -CONT $monit",
             before[0]
         );
         self.sh(vm, &script)?;
         let inner = super::first(self.dir(), vm)?;
         crate::machines::wait(std::time::Duration::from_secs(20), "another proxy", || {
-            Ok(boot::listens(inner, 10256) && self.proxies(vm)? != before)
+            let says = self.monit_says(vm)?;
+            let content =
+                says.ends_with("running") || says.contains(" OK  ") && !says.contains("pending");
+            Ok(content && boot::listens(inner, 10256) && self.proxies(vm)? != before)
         })
     }
 }
