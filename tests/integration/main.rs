@@ -1,4 +1,4 @@
-//! `kubectl recycle` from outside: the real binary against real control planes, and against an API double for what a
+//! The tools from outside: the real binaries against real control planes and VMs, and against an API double for what a
 //! real one shows rarely. Exit code, stdout and stderr are compared together.
 #![expect(
     clippy::disallowed_methods,
@@ -12,6 +12,7 @@
 )]
 
 mod awkward;
+mod bosh;
 mod connection;
 mod faults;
 mod harness;
@@ -25,6 +26,9 @@ mod words;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(code) = lab::bosh::play() {
+        return code;
+    }
     harness::run([
         faults::cases(),
         stale::cases(),
@@ -35,5 +39,6 @@ fn main() -> ExitCode {
         awkward::cases(),
         promises::cases(),
         runbook::cases(),
+        bosh::cases(),
     ])
 }

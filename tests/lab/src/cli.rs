@@ -2,6 +2,7 @@
 //!
 //! What another program may read goes to stdout, everything said to a person to stderr.
 
+mod bosh;
 mod machines;
 mod status;
 
@@ -46,7 +47,10 @@ enum Verb {
     Exec(Exec),
     /// Show what the runbook's command breaks and what `kubectl recycle` does instead; cleans up after itself.
     Demo(Demo),
-    /// Print the Debian packages that machines need and that are not installed, one a line.
+    /// VMs as BOSH makes them, with a director and a `bosh` before them. Needs root.
+    #[command(subcommand)]
+    Bosh(bosh::Verb),
+    /// Print the Debian packages that machines and BOSH VMs need and that are not installed, one a line.
     Packages,
 }
 
@@ -130,6 +134,7 @@ impl Cli {
             }
             Verb::Logs(logs) => logs.run(),
             Verb::Exec(exec) => exec.run(),
+            Verb::Bosh(verb) => verb.run(),
             Verb::Packages => out(&machines::packages()),
         }?;
         Ok(ExitCode::SUCCESS)

@@ -25,7 +25,7 @@ pub use kubectl::Kubectl;
 pub use nodes::Health;
 pub use pki::Authority;
 pub use settings::{Component, Generation, Options, Settings};
-pub(crate) use start::keep_logs;
+pub(crate) use start::{keep_logs, unused_name};
 
 use crate::process::{Owner, Processes, owner};
 use crate::{components, labs};
