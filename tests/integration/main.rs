@@ -1,4 +1,4 @@
-//! The tools from outside: the real binaries against real control planes, and against an API double for what a
+//! The tools from outside: the real binaries against real control planes and VMs, and against an API double for what a
 //! real one shows rarely. Exit code, stdout and stderr are compared together.
 #![expect(
     clippy::disallowed_methods,
@@ -12,6 +12,7 @@
 )]
 
 mod awkward;
+mod bosh;
 mod connection;
 mod faults;
 mod harness;
@@ -27,6 +28,9 @@ mod words;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(code) = lab::bosh::play() {
+        return code;
+    }
     harness::run([
         faults::cases(),
         stale::cases(),
@@ -43,5 +47,6 @@ fn main() -> ExitCode {
         reset::promises::cases(),
         reset::interrupts::cases(),
         reset_on_lab::cases(),
+        bosh::cases(),
     ])
 }

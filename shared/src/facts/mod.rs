@@ -4,6 +4,7 @@
 //! that decisions can be tested with tables of such values.
 
 pub mod account;
+pub mod bosh;
 pub mod budget;
 pub mod ca_bundle;
 pub mod credential;

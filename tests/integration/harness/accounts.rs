@@ -87,18 +87,22 @@ pub(crate) fn fill(setup: Setup) -> World {
         stuck: BTreeSet::new(),
     });
     let world = World { api, controller, ca };
-    until("every secret is filled", || TOKENS.iter().all(|(ns, _, name, _)| world.token(ns, name).is_some()));
+    until("every secret is filled", || {
+        TOKENS.iter().all(|(ns, _, name, _)| world.token(ns, name).is_some())
+    });
     world.api.forget();
     world
 }
 
 /// A token secret without a token.
 pub(crate) fn put_token(api: &Api, namespace: &str, account: &str, name: &str) {
-    api.put(json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
+    api.put(
+        json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
         "metadata": {"namespace": namespace, "name": name, "creationTimestamp": BEFORE,
             "labels": {"team": "a"},
             "annotations": {"kubernetes.io/service-account.name": account}},
-        "data": {"extra": "ZXh0cmE="}}));
+        "data": {"extra": "ZXh0cmE="}}),
+    );
 }
 
 /// Lets a pod mount a secret, as admission does it or as a template does.

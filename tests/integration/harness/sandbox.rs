@@ -92,7 +92,11 @@ impl Sandbox {
 
     /// Starts the tool and goes on.
     pub(crate) fn start(&self, line: &str) -> Running {
-        let mut command = self.command(&line.split_whitespace().collect::<Vec<_>>());
+        self.begin(self.command(&line.split_whitespace().collect::<Vec<_>>()))
+    }
+
+    /// Starts a command that was prepared, and goes on.
+    pub(crate) fn begin(&self, mut command: Command) -> Running {
         let (out, err) = (self.path("stdout"), self.path("stderr"));
         command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
         let child = command.spawn().unwrap();
@@ -109,6 +113,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Whether it still runs.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Waits until stderr holds these words, or the tool has ended.
     pub(crate) fn wait_for(&mut self, words: &str) {
         until(words, || {

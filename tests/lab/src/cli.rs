@@ -2,6 +2,7 @@
 //!
 //! What another program may read goes to stdout, everything said to a person to stderr.
 
+mod bosh;
 mod components;
 mod machines;
 mod secrets;
@@ -65,7 +66,10 @@ enum Verb {
     Slow(components::Slow),
     /// Show what the runbook's command breaks and what `kubectl recycle` does instead; cleans up after itself.
     Demo(Demo),
-    /// Print the Debian packages that machines need and that are not installed, one a line.
+    /// VMs as BOSH makes them, with a director and a `bosh` before them. Needs root.
+    #[command(subcommand)]
+    Bosh(bosh::Verb),
+    /// Print the Debian packages that machines and BOSH VMs need and that are not installed, one a line.
     Packages,
 }
 
@@ -157,6 +161,7 @@ impl Cli {
             Verb::Freeze(which) => which.run(Change::Freeze),
             Verb::Thaw(which) => which.run(Change::Thaw),
             Verb::Slow(slow) => slow.run(),
+            Verb::Bosh(verb) => verb.run(),
             Verb::Packages => out(&machines::packages()),
         }?;
         Ok(ExitCode::SUCCESS)

@@ -37,7 +37,7 @@ pub use proxy::Proxy;
 pub use roots::{Roots, SecondCa};
 pub use secrets::TokenSecret;
 pub use settings::{Component, Generation, Options, Settings};
-pub(crate) use start::keep_logs;
+pub(crate) use start::{keep_logs, unused_name};
 
 use crate::process::{Owner, Processes, owner};
 use crate::{components, labs};

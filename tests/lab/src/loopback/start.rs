@@ -67,7 +67,7 @@ pub(crate) fn keep_logs(processes: &Processes) -> Result<()> {
     Ok(())
 }
 
-fn unused_name() -> String {
+pub(crate) fn unused_name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("t-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
