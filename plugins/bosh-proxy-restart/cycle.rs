@@ -185,10 +185,12 @@ impl Cycle<'_> {
         let wait = Duration::from_secs(patience.limit + 60);
         let looked = match hosts::look(self.hosts, target, &look.marks(), wait)? {
             Ok(looked) => looked,
-            Err(_) => {
+            Err(asked) => {
                 // Nobody knows whether it was restarted.
                 self.changed = true;
-                let why = format!("the connection was lost, and a second look failed: {why}");
+                let second = words(&asked);
+                let why =
+                    format!("the connection was lost ({why}), and a second look failed ({second})");
                 return Ok(Conclusion::Over { class: Class::Unreachable, why, late: false });
             }
         };
@@ -222,10 +224,7 @@ impl Cycle<'_> {
         let looked = match hosts::look(self.hosts, target, &look.marks(), wait)? {
             Ok(looked) => looked,
             Err(Asked::NotReached(not_reached)) => return Ok(Some(unreached(not_reached))),
-            Err(_) => {
-                let why = "it gave no answer that can be read".to_owned();
-                return Ok(Some((Class::Garbled, why, false)));
-            }
+            Err(asked) => return Ok(Some((Class::Garbled, words(&asked).to_owned(), false))),
         };
         let findings = judge::findings(&target.job, &looked.look, looked.window);
         let Deed::Restart { start_stopped } = deed else {
@@ -245,6 +244,17 @@ impl Cycle<'_> {
             return Ok(Some((Class::Warn, why, false)));
         }
         Ok(decided)
+    }
+}
+
+/// Why there was no look, in words.
+fn words(asked: &Asked) -> &str {
+    match asked {
+        Asked::Unknown(why)
+        | Asked::NotReached(
+            NotReached::Unreachable(why) | NotReached::HostKey(why) | NotReached::Agent(why),
+        ) => why,
+        Asked::Session(..) => "nothing was seen",
     }
 }
 

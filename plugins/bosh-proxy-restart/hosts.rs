@@ -13,7 +13,7 @@ use rotation_core::world::interrupt::Interrupt;
 use std::time::Duration;
 
 /// How long a look may take on the VM: monit gets 20 s, logs of 4 MiB are read.
-const LOOK: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_mins(1);
 /// Between two attempts to reach a VM.
 const BACK_OFF: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 

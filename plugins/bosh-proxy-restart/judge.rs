@@ -140,7 +140,7 @@ fn monit(job: &Job, look: &Look, all: &mut Vec<Finding>) {
             all.push(Finding::new(Code::NotMonitored, words));
         }
         Meaning::Trouble => {
-            all.push(Finding::new(Code::NotRunning, format!("monit says `{text}`")))
+            all.push(Finding::new(Code::NotRunning, format!("monit says `{text}`")));
         }
     }
 }

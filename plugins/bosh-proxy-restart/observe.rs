@@ -90,13 +90,17 @@ pub(crate) fn lock_words(lock: &DirectorLock) -> String {
 
 /// Looks at every target, a few at a time.
 pub(crate) fn sights(hosts: &dyn Hosts, targets: &[Target]) -> Result<Vec<Sight>, BoshError> {
-    let looked = each(targets, CONNECTIONS, |target| sight(hosts, target));
+    let looked = each(targets, CONNECTIONS, |target| sight(hosts, target, Duration::ZERO));
     looked.into_iter().collect()
 }
 
-/// Looks at one target.
-pub(crate) fn sight(hosts: &dyn Hosts, target: &Target) -> Result<Sight, BoshError> {
-    let looked = hosts::look(hosts, target, &Marks::default(), Duration::ZERO)?;
+/// Looks at one target; waits so long for a restart that is under way on it.
+pub(crate) fn sight(
+    hosts: &dyn Hosts,
+    target: &Target,
+    patience: Duration,
+) -> Result<Sight, BoshError> {
+    let looked = hosts::look(hosts, target, &Marks::default(), patience)?;
     let target = target.clone();
     Ok(match looked {
         Ok(looked) => {

@@ -52,11 +52,22 @@ impl Since {
         Some(Self::Unfinished { at: last.since, before })
     }
 
-    /// Whether an instance is done: healthy, with a process that is newer.
+    /// Whether an instance is done: healthy, with a process that is newer, and old enough to be believed.
     pub(crate) fn is_done(&self, sight: &Sight) -> bool {
-        let Some(looked) = sight.looked.as_ref().filter(|_| sight.is_healthy()) else {
-            return false;
-        };
+        sight.is_healthy() && self.is_new(sight) && self.unproven_for(sight).is_none()
+    }
+
+    /// How much longer a new process must be watched before it can be believed; `None` where nothing is to be waited for.
+    pub(crate) fn unproven_for(&self, sight: &Sight) -> Option<Duration> {
+        let look = sight.look().filter(|_| self.is_new(sight))?;
+        let age = look.pidfile.process.as_ref().map(|process| look.age(process))?;
+        let wanted = Duration::from_secs(sight.target.job.min_age_seconds);
+        wanted.checked_sub(age).filter(|left| !left.is_zero())
+    }
+
+    /// Whether its process is newer.
+    fn is_new(&self, sight: &Sight) -> bool {
+        let Some(looked) = &sight.looked else { return false };
         let look = &looked.look;
         let Some(process) = &look.pidfile.process else { return false };
         match self {
@@ -183,12 +194,17 @@ mod tests {
         ];
         let since = Since::last_unfinished(&runs, now).expect("unfinished");
         assert!(!since.is_done(&sight("11:59:00", &[])), "it still runs");
-        let anew = [("509642", "518000")];
+        let anew = [("509642", "517000")];
         assert!(since.is_done(&sight("11:59:00", &anew)));
         assert!(since.is_done(&sight("11:59:00", &[("cc4bef3c", "another-boot")])));
         let mut sick = sight("11:59:00", &anew);
         sick.findings = vec![crate::finding::Finding::new(crate::finding::Code::Duplicate, "two")];
         assert!(!since.is_done(&sick));
+        // 5 s old: it may be in a crash loop.
+        let young = sight("11:59:00", &[("509642", "518642")]);
+        assert!(!since.is_done(&young));
+        assert_eq!(since.unproven_for(&young), Some(Duration::from_secs(7)));
+        assert_eq!(since.unproven_for(&sight("11:59:00", &anew)), None);
         let mut other = sight("11:59:00", &anew);
         other.target.name.id = "b".into();
         assert!(!since.is_done(&other), "the first run did not look at it");

@@ -77,7 +77,10 @@ pub(crate) fn run(
         outside.tell(Happening::Stage(stage));
         run_stage(hosts, stage, works, max_failures, outside, &mut report);
         if let Some(why) = &report.stopped {
-            outside.tell(Happening::Stopping(why));
+            // Who interrupts hears of it at once.
+            if !report.interrupted {
+                outside.tell(Happening::Stopping(why));
+            }
             return report;
         }
         outside.tell(Happening::StageOver(stage));
@@ -133,8 +136,10 @@ fn run_stage(
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             if outside.interrupted() && report.stopped.is_none() {
+                let why = "interrupted; what is under way is let finish";
+                outside.tell(Happening::Stopping(why));
                 report.interrupted = true;
-                report.stopped = Some("interrupted; what is under way is let finish".to_owned());
+                report.stopped = Some(why.to_owned());
             }
         }
     });
@@ -148,6 +153,7 @@ fn hindrance(
 ) -> Option<String> {
     match outside.obstacle() {
         Some(Obstacle::Interrupted) => {
+            outside.tell(Happening::Stopping("interrupted"));
             report.interrupted = true;
             return Some("interrupted".to_owned());
         }

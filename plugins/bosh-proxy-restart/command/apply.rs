@@ -2,7 +2,8 @@
 
 use super::{Tools, words};
 use crate::TOOL;
-use crate::cli::Args;
+use crate::class::Class;
+use crate::cli::{Allowance, Args};
 use crate::cycle::{Deed, Outcome, Work};
 use crate::finding::Severity;
 use crate::jobs::Job;
@@ -21,7 +22,9 @@ use rotation_core::facts::bosh::InstanceName;
 use rotation_core::facts::duration::human;
 use rotation_core::facts::exit::Exit;
 use rotation_core::facts::words::count;
-use rotation_core::tell::event::{Counts, Event as Told, EventKind, Listener as _, Listeners};
+use rotation_core::tell::event::{
+    Counts, Event as Told, EventKind, Listener as _, Listeners, Subject,
+};
 use rotation_core::tell::human::Manner;
 use rotation_core::tell::table::{Cell, Table, Tone};
 use rotation_core::world::clock::Clock as _;
@@ -169,7 +172,7 @@ pub(super) fn exit(planned: usize, report: &Report) -> Exit {
     if outcomes.iter().any(|o| o.changed) {
         return Exit::Partly;
     }
-    if failed.iter().any(|o| o.class == crate::class::Class::Director) {
+    if failed.iter().any(|o| o.class == Class::Director) {
         return Exit::Unexpected;
     }
     Exit::Refused
@@ -184,7 +187,7 @@ fn counts(planned: usize, plan: &Planned<'_>, report: &Report) -> Counts {
 fn sentence(planned: usize, report: &Report, exit: Exit, journal: &std::path::Path) -> String {
     let done = report.outcomes.values().filter(|o| o.class.is_success()).count();
     let all = count(planned, "proxy job");
-    let warned = report.outcomes.values().filter(|o| o.class == crate::class::Class::Warn).count();
+    let warned = report.outcomes.values().filter(|o| o.class == Class::Warn).count();
     let text = match exit {
         Exit::Done if warned > 0 => {
             format!("{all} restarted and proven, {warned} of them with warnings")
@@ -225,7 +228,7 @@ impl Live<'_> {
         self.listeners.hear(&Told { at: clock.now(), elapsed: clock.uptime(), kind });
     }
 
-    fn subject(&self, place: usize) -> rotation_core::tell::event::Subject {
+    fn subject(&self, place: usize) -> Subject {
         words::subject(&self.planned.sights[place].target.name, &self.tools.deployment)
     }
 }
@@ -245,7 +248,7 @@ impl Outside for Live<'_> {
             return Some(Obstacle::Interrupted);
         }
         let fresh = self.tools.clock.uptime().saturating_sub(self.locks_at) < LOCKS_FRESH;
-        if fresh || self.args.allow.contains(&crate::cli::Allowance::Locked) {
+        if fresh || self.args.allow.contains(&Allowance::Locked) {
             return None;
         }
         let locks = self.tools.bosh.locks();
@@ -294,7 +297,7 @@ impl Outside for Live<'_> {
 }
 
 /// What people are told of an instance that is over.
-pub(super) fn over(subject: rotation_core::tell::event::Subject, outcome: &Outcome) -> EventKind {
+pub(super) fn over(subject: Subject, outcome: &Outcome) -> EventKind {
     if outcome.class.is_success() {
         let old = outcome.old.map(|pid| pid.to_string());
         let replaced = match &old {
@@ -311,12 +314,35 @@ pub(super) fn over(subject: rotation_core::tell::event::Subject, outcome: &Outco
             took: outcome.took,
         };
     }
+    let hint = hint(&subject, outcome.class);
     EventKind::StepFailed {
         subject,
         reason: outcome.class.word().to_owned(),
         message: outcome.why.clone(),
-        hint: None,
+        hint,
         changed: outcome.changed,
+    }
+}
+
+/// What a person does next about an instance.
+fn hint(subject: &Subject, class: Class) -> Option<String> {
+    let name = &subject.name;
+    let deployment = subject.scope.as_deref().unwrap_or_default();
+    match class {
+        Class::Duplicate => Some(format!("run `{} heal {name} -d {deployment}`", TOOL.name)),
+        Class::NotRunning | Class::BindErrors | Class::UnhealthyBefore => {
+            Some(format!("run `{} verify {name} -d {deployment}`", TOOL.name))
+        }
+        Class::HostKey => Some(format!(
+            "run `bosh -d {deployment} instances --details`: is {name} where the director thinks it is?"
+        )),
+        Class::Ok
+        | Class::Warn
+        | Class::NotRestarted
+        | Class::Unreachable
+        | Class::Agent
+        | Class::Director
+        | Class::Garbled => None,
     }
 }
 
@@ -337,8 +363,8 @@ pub(super) fn table(sights: &[Sight], done: &[usize], report: &Report) -> Table 
         match report.outcomes.get(&place) {
             Some(outcome) => {
                 let tone = match outcome.class {
-                    crate::class::Class::Ok => Tone::Good,
-                    crate::class::Class::Warn => Tone::Warning,
+                    Class::Ok => Tone::Good,
+                    Class::Warn => Tone::Warning,
                     _ => Tone::Bad,
                 };
                 cells.push(Cell::toned(outcome.class.word(), tone));
@@ -362,7 +388,6 @@ pub(super) fn table(sights: &[Sight], done: &[usize], report: &Report) -> Table 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::class::Class;
 
     fn outcome(class: Class, changed: bool, late: bool) -> Outcome {
         Outcome {

@@ -30,13 +30,13 @@ pub(super) struct Document<'a> {
     pub(super) exit_code: u8,
     pub(super) interrupted: bool,
     pub(super) took_seconds: f64,
-    pub(super) instances: Vec<Instance<'a>>,
+    pub(super) instances: Vec<Item<'a>>,
 }
 
 /// An instance.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Instance<'a> {
+pub(super) struct Item<'a> {
     pub(super) instance: &'a InstanceName,
     pub(super) index: Option<u32>,
     pub(super) az: &'a str,
@@ -134,7 +134,7 @@ pub(super) struct Result<'a> {
     findings: &'a [Finding],
 }
 
-impl<'a> Instance<'a> {
+impl<'a> Item<'a> {
     /// One that was asked.
     pub(super) fn seen(sight: &'a Sight, action: Action, outcome: Option<&'a Outcome>) -> Self {
         let target = &sight.target;

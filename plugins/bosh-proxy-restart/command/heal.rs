@@ -1,6 +1,6 @@
 //! `bosh-proxy-restart heal INSTANCE`: the confirmed repair of a duplicate, and of a lost or foreign pidfile.
 
-use super::document::{Action, Document, Instance};
+use super::document::{Action, Document, Item};
 use super::{Tools, apply, words};
 use crate::TOOL;
 use crate::cli::{Args, HealArgs};
@@ -21,6 +21,7 @@ use rotation_core::tell::clean;
 use rotation_core::tell::event::{Counts, Event, EventKind, Listener as _};
 use rotation_core::tell::json::Format;
 use rotation_core::world::clock::Clock as _;
+use std::time::Duration;
 
 /// What healing would do. Pure.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +93,7 @@ pub(super) fn run(args: &Args, heal: &HealArgs, console: &Console) -> Result<Exi
     let Some(target) = fleet.targets.first() else {
         return Err(Failure::refused("no such instance; nothing was changed"));
     };
-    let sight = observe::sight(&tools.door(), target)?;
+    let sight = observe::sight(&tools.door(), target, Duration::ZERO)?;
     let name = words::both_names(&target.name, target.index);
     let Some(look) = sight.look() else {
         let why = &sight.findings[0].message;
@@ -247,7 +248,7 @@ fn print(
         Exit::Refused if outcome.is_none() => Action::Refused,
         _ => Action::Heal,
     };
-    document.instances = vec![Instance::seen(sight, action, outcome)];
+    document.instances = vec![Item::seen(sight, action, outcome)];
     console.document(&document, Format::Json)
 }
 

@@ -1,7 +1,7 @@
 //! `bosh-proxy-restart`: look, decide, ask, restart, prove.
 
 use super::apply::{self, Planned};
-use super::document::{Action, Document, Instance};
+use super::document::{Action, Document, Item};
 use super::{Tools, heal, words};
 use crate::TOOL;
 use crate::cli::{Allowance, Args};
@@ -22,7 +22,11 @@ use rotation_core::tell::clean;
 use rotation_core::tell::json::Format;
 use rotation_core::tell::table::{Cell, Table};
 use rotation_core::world::clock::Clock as _;
-use rotation_core::world::hosts::bosh::CONNECTIONS;
+use rotation_core::world::hosts::bosh::{BoshError, CONNECTIONS};
+use std::time::Duration;
+
+/// How long a restart that is under way is waited for: the shortest limit of one.
+const UNDER_WAY: Duration = Duration::from_mins(2);
 
 /// Runs the command.
 pub(super) fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
@@ -41,6 +45,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
         refuse(args, console, &tools.deployment, &fleet, &[])?;
     }
     let sights = observe::sights(&tools.door(), &fleet.targets)?;
+    let sights = settle(console, &tools, sights, &since)?;
     let plan = Plan::make(args, &fleet, sights, since);
     if args.change.dry_run {
         return dry_run(args, console, &tools, &fleet, &plan);
@@ -71,6 +76,31 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
         console.table(&apply::table(&plan.sights, &plan.done, &report), false);
     }
     Ok(exit)
+}
+
+/// What an earlier run left under way on a VM is let come to its end, so that it can be judged and is not done twice.
+fn settle(
+    console: &Console,
+    tools: &Tools,
+    mut sights: Vec<Sight>,
+    since: &Since,
+) -> Result<Vec<Sight>, Failure> {
+    for sight in &mut sights {
+        let busy = sight.findings.iter().any(|finding| finding.code == Code::Busy);
+        let young = since.unproven_for(sight);
+        if !busy && young.is_none() {
+            continue;
+        }
+        let name = words::short(&sight.target.name, sight.target.index);
+        console.note(&format!(
+            "{name}: a restart is under way, or has just been made: waiting for it"
+        ));
+        if tools.interrupt.pause(young.unwrap_or_default()) {
+            return Err(BoshError::Stopped.into());
+        }
+        *sight = observe::sight(&tools.door(), &sight.target, UNDER_WAY)?;
+    }
+    Ok(sights)
 }
 
 /// What is to be done.
@@ -376,10 +406,10 @@ fn print_json(
             Action::Restart
         };
         let outcome = report.and_then(|report| report.outcomes.get(&index));
-        document.instances.push(Instance::seen(sight, action, outcome));
+        document.instances.push(Item::seen(sight, action, outcome));
     }
     for left in &fleet.left_out {
-        document.instances.push(Instance::left_out(left, by_word(left.finding.code)));
+        document.instances.push(Item::left_out(left, by_word(left.finding.code)));
     }
     console.document(&document, Format::Json)
 }

@@ -1,6 +1,6 @@
 //! What `--json` prints and what the journal holds agree with `docs/schemas`, in which nothing undeclared is allowed here.
 
-use super::document::{Action, Document, Instance};
+use super::document::{Action, Document, Item};
 use crate::class::Class;
 use crate::cycle::Outcome;
 use crate::finding::{Code, Finding};
@@ -107,12 +107,12 @@ fn every_variant_of_the_document() {
         .into_iter()
         .flat_map(|action| {
             [
-                Instance::seen(&seen, action, None),
-                Instance::seen(&unseen, action, None),
-                Instance::left_out(&left, action),
+                Item::seen(&seen, action, None),
+                Item::seen(&unseen, action, None),
+                Item::left_out(&left, action),
             ]
         })
-        .chain(outcomes.iter().map(|o| Instance::seen(&seen, Action::Restart, Some(o))))
+        .chain(outcomes.iter().map(|o| Item::seen(&seen, Action::Restart, Some(o))))
         .collect();
         let value = serde_json::to_value(&document).expect("JSON");
         assert_eq!(faults(RESULT, &value), None);

@@ -1,6 +1,6 @@
 //! `bosh-proxy-restart verify`: the runbook's three questions for every instance. Changes nothing.
 
-use super::document::{Action, Document, Instance};
+use super::document::{Action, Document, Item};
 use super::{Tools, words};
 use crate::TOOL;
 use crate::cli::{Args, VerifyArgs};
@@ -27,8 +27,8 @@ pub(super) fn run(args: &Args, verify: &VerifyArgs, console: &Console) -> Result
     }
     if common.json {
         let mut document = Document::new("verify", &tools.deployment, &fleet);
-        let seen = sights.iter().map(|sight| Instance::seen(sight, Action::Look, None));
-        let left = fleet.left_out.iter().map(|left| Instance::left_out(left, Action::LeftAlone));
+        let seen = sights.iter().map(|sight| Item::seen(sight, Action::Look, None));
+        let left = fleet.left_out.iter().map(|left| Item::left_out(left, Action::LeftAlone));
         document.instances = seen.chain(left).collect();
         document.exit_code = exit.code();
         document.took_seconds = tools.clock.uptime().as_secs_f64();

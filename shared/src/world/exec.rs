@@ -257,7 +257,7 @@ mod tests {
         }
     }
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     #[test]
     fn what_it_says_is_kept_and_how_it_ends_is_known() {

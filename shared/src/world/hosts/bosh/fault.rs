@@ -123,7 +123,7 @@ pub(super) fn director(answer: &Answer) -> BoshError {
     let blocks = talk.iter().find_map(|line| line.trim().strip_prefix("Error: "));
     let nested = talk.iter().rev().flat_map(|line| line.lines().rev()).find(|line| !noise(line));
     let message =
-        blocks.or(nested.map(|l| l.trim())).unwrap_or("the BOSH CLI failed and said nothing");
+        blocks.or(nested.map(str::trim)).unwrap_or("the BOSH CLI failed and said nothing");
     BoshError::Director { kind, message: shown(message) }
 }
 

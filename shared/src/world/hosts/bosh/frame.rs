@@ -84,13 +84,11 @@ fn cksum(bytes: &[u8]) -> u32 {
         }
         crc
     };
-    let mut crc = bytes.iter().fold(0, |crc, byte| step(crc, *byte));
-    let mut length = bytes.len();
-    while length > 0 {
-        crc = step(crc, (length & 0xff) as u8);
-        length >>= 8;
-    }
-    !crc
+    let crc = bytes.iter().fold(0, |crc, byte| step(crc, *byte));
+    // The count, lowest byte first, as many bytes as it needs.
+    let count = bytes.len().to_le_bytes();
+    let used = count.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    !count[..used].iter().fold(crc, |crc, byte| step(crc, *byte))
 }
 
 #[cfg(test)]
@@ -107,7 +105,7 @@ mod tests {
             program: OsStr::new("bash"),
             arguments: vec!["-c".into(), command.into()],
             variables: &[],
-            limit: Duration::from_secs(60),
+            limit: Duration::from_mins(1),
             keep: 1_000_000,
         };
         let output = exec::run(&program, None).expect("bash runs");

@@ -26,7 +26,7 @@ use std::time::Duration;
 pub const CONNECTIONS: usize = 8;
 
 /// How long a reading call may take. The director waits 5 s for each agent that is silent.
-const READ_LIMIT: Duration = Duration::from_mins(5);
+const READ_LIMIT: Duration = Duration::from_mins(3);
 /// Beside the script's own time: the director's task for the account (45 s for a silent agent) and the connection.
 const SSH_EXTRA: Duration = Duration::from_secs(90);
 /// Bytes of the CLI's answer that are read; a row of `instances` takes 500.
