@@ -206,7 +206,9 @@ fn read_workloads(
     let scope = match scope {
         // A workload that is named may be there without a pod.
         _ if names_workload || namespaces.is_empty() => scope.clone(),
-        Scope::All | Scope::These(_) => pods::narrow(namespaces.into_iter().map(str::to_owned).collect()),
+        Scope::All | Scope::These(_) => {
+            pods::narrow(namespaces.into_iter().map(str::to_owned).collect())
+        }
     };
     pods::workloads(cluster, scene, &kinds, &scope)
 }

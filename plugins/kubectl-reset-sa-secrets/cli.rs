@@ -68,7 +68,13 @@ pub(crate) struct Args {
     pub(crate) plan: Option<PathBuf>,
 
     /// How: refill under the same name, replace by a new secret, or whichever is gentler and works
-    #[arg(long, value_enum, default_value = "auto", hide_possible_values = true, value_name = "auto|refill|replace")]
+    #[arg(
+        long,
+        value_enum,
+        default_value = "auto",
+        hide_possible_values = true,
+        value_name = "auto|refill|replace"
+    )]
     pub(crate) mode: ModeArg,
 
     /// Renew every selected token so that the old one is refused afterwards, and prove that
@@ -76,7 +82,13 @@ pub(crate) struct Args {
     pub(crate) revoke: bool,
 
     /// Pods that hold an outdated token: recycle those, list them, or leave them
-    #[arg(long, value_enum, default_value = "stale", hide_possible_values = true, value_name = "stale|none|list")]
+    #[arg(
+        long,
+        value_enum,
+        default_value = "stale",
+        hide_possible_values = true,
+        value_name = "stale|none|list"
+    )]
     pub(crate) recycle: RecycleArg,
 
     /// No file with what a replacement destroys
@@ -217,9 +229,9 @@ impl CommandLine for Args {
     /// Several API servers may be named: each is asked about every new token.
     fn shape(command: clap::Command) -> clap::Command {
         command.mut_arg("server", |server| {
-            server
-                .action(clap::ArgAction::Append)
-                .help("Address of the API server; repeat it to name all that must accept the new tokens")
+            server.action(clap::ArgAction::Append).help(
+                "Address of the API server; repeat it to name all that must accept the new tokens",
+            )
         })
     }
 }

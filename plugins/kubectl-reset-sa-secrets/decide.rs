@@ -88,14 +88,24 @@ fn one<'a>(
     {
         way = Way::Refuse(
             SkipReason::OwnCredential,
-            format!("{reason}, and it is the credential that this command itself uses: use another one"),
+            format!(
+                "{reason}, and it is the credential that this command itself uses: use another one"
+            ),
         );
     }
-    if matches!(way, Way::Renew(_)) && matches!(state, State::Fresh | State::OldCa) && request.revoke {
+    if matches!(way, Way::Renew(_))
+        && matches!(state, State::Fresh | State::OldCa)
+        && request.revoke
+    {
         "to be revoked".clone_into(&mut reason);
     }
     let left = |reason: SkipReason, message: &str, refused: bool| {
-        Some(Skipped { target: secret.secret.clone(), reason, message: message.to_owned(), refused })
+        Some(Skipped {
+            target: secret.secret.clone(),
+            reason,
+            message: message.to_owned(),
+            refused,
+        })
     };
     let (renewal, left) = match way {
         Way::Renew(renewal) => (Some(renewal), None),

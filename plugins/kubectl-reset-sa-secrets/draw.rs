@@ -143,12 +143,16 @@ fn steps(
             vec![step(action, Vec::new(), verify, "none: the old token is not kept")]
         }
         Renewal::Await => {
-            vec![step(Action::AwaitToken, Vec::new(), vec![works(&target.name, None)], "none needed")]
+            vec![step(
+                Action::AwaitToken,
+                Vec::new(),
+                vec![works(&target.name, None)],
+                "none needed",
+            )]
         }
         Renewal::Beside { name } => {
             let made = works(name, None);
-            let first =
-                step(create(name), Vec::new(), vec![made.clone()], "delete the new secret");
+            let first = step(create(name), Vec::new(), vec![made.clone()], "delete the new secret");
             let repoint = repoint(name, vec![made.clone()]);
             let mut expect = vec![made];
             expect.extend(repoint.is_some().then(|| lists(name)));
@@ -158,14 +162,9 @@ fn steps(
         Renewal::InPlace => {
             let other_than = before.filter(|_| request.revoke);
             let made = works(&target.name, other_than);
-            let first =
-                step(Action::DeleteSecret, Vec::new(), vec![Probe::Gone], RESTORE);
-            let second = step(
-                create(&target.name),
-                vec![Probe::Gone],
-                proven(vec![made.clone()]),
-                RESTORE,
-            );
+            let first = step(Action::DeleteSecret, Vec::new(), vec![Probe::Gone], RESTORE);
+            let second =
+                step(create(&target.name), vec![Probe::Gone], proven(vec![made.clone()]), RESTORE);
             let third = repoint(&target.name, vec![made]);
             [first, second].into_iter().chain(third).collect()
         }
@@ -218,7 +217,8 @@ fn notes(
                 secret.secret.namespace
             ));
         }
-        let dead = matches!(decided.renewal, Some(Renewal::Beside { .. })) && users.by_name(secret) > 0;
+        let dead =
+            matches!(decided.renewal, Some(Renewal::Beside { .. })) && users.by_name(secret) > 0;
         if dead {
             plan.notes.push(format!(
                 "{} of {name} ({}) name it in their templates, and could not be started again after it is gone",

@@ -119,8 +119,7 @@ fn judge(
     inventory: &mut Inventory,
 ) -> Result<(), ClusterError> {
     inventory.may_review = cluster.denied(&[reviewing()])?.is_empty();
-    let tokens: Vec<HeldToken> =
-        inventory.secrets.iter().filter_map(|s| s.token.clone()).collect();
+    let tokens: Vec<HeldToken> = inventory.secrets.iter().filter_map(|s| s.token.clone()).collect();
     if inventory.may_review {
         for server in std::iter::once(cluster).chain(others) {
             for (token, answer) in tokens.iter().zip(server.review(&tokens)) {
@@ -182,9 +181,8 @@ fn read_pods(
     inventory: &mut Inventory,
 ) -> Result<(), ClusterError> {
     let known: BTreeSet<&(String, String)> = inventory.known.iter().collect();
-    let is_token = |namespace: &str, name: &str| {
-        known.contains(&(namespace.to_owned(), name.to_owned()))
-    };
+    let is_token =
+        |namespace: &str, name: &str| known.contains(&(namespace.to_owned(), name.to_owned()));
     let uses = |pod: &Pod| named(pod).any(|(name, _)| is_token(&pod.namespace, name));
     let absent = |pod: &Pod| tokens::candidates(pod).any(|name| !is_token(&pod.namespace, name));
     let guarded = |pod: &Pod| {

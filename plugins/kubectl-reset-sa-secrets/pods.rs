@@ -89,7 +89,9 @@ pub(crate) fn select(
     let ca = inventory.expected_ca(request).cloned().unwrap_or_default();
     for pod in inventory.scene.pods.iter().filter(|p| !p.is_finished()) {
         let hits: Vec<(&Decided<'_>, bool)> = named(pod)
-            .filter_map(|(name, injected)| Some((*renewed.get(&(&*pod.namespace, name))?, injected)))
+            .filter_map(|(name, injected)| {
+                Some((*renewed.get(&(&*pod.namespace, name))?, injected))
+            })
             .collect();
         // Its template names a secret that will be gone: a new pod could not start.
         let dead = |(d, injected): &(&Decided<'_>, bool)| {

@@ -47,11 +47,8 @@ pub(crate) enum Allow {
 
 impl Allow {
     /// All, with the word for the command line.
-    pub(crate) const WORDS: [(Self, &str); 3] = [
-        (Self::Foreign, "foreign"),
-        (Self::Invalid, "invalid"),
-        (Self::DeadNames, "dead-names"),
-    ];
+    pub(crate) const WORDS: [(Self, &str); 3] =
+        [(Self::Foreign, "foreign"), (Self::Invalid, "invalid"), (Self::DeadNames, "dead-names")];
 }
 
 /// A request.

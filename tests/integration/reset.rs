@@ -59,14 +59,23 @@ fn after_the_key_was_replaced_every_token_and_every_pod_works_again() {
     assert!(after.len() == pods.len() && after.is_disjoint(&pods), "{}", outcome.text());
     // What is not the controller's stays.
     let secret = world.api.get("secrets", "default", "deployer-by-hand").unwrap();
-    assert_eq!((&secret["data"]["extra"], &secret["metadata"]["labels"]["team"]), (&json!("ZXh0cmE="), &json!("a")));
+    assert_eq!(
+        (&secret["data"]["extra"], &secret["metadata"]["labels"]["team"]),
+        (&json!("ZXh0cmE="), &json!("a"))
+    );
     // The canary is gone, with what it left.
     assert!(!world.api.all("serviceaccounts").iter().any(|a| a.to_string().contains("canary")));
     // kube-system first, tokens before pods, the network before all other pods.
-    let phases: Vec<String> = outcome.lines(" step").iter().map(|l| l.replace("[CLOCK] ", "")).collect();
+    let phases: Vec<String> =
+        outcome.lines(" step").iter().map(|l| l.replace("[CLOCK] ", "")).collect();
     assert_eq!(
         phases,
-        ["tokens-kube-system: 2 steps", "tokens: 2 steps", "network: 2 steps", "workloads: 2 steps"]
+        [
+            "tokens-kube-system: 2 steps",
+            "tokens: 2 steps",
+            "network: 2 steps",
+            "workloads: 2 steps"
+        ]
     );
     outcome.says("4 token secrets proven to work, 4 pods recycled and Ready");
     world.api.forget();
@@ -82,8 +91,8 @@ fn check_says_which_tokens_are_stale_and_who_uses_them() {
 exit 3
 --- stdout
 NAMESPACE  SECRET  ACCOUNT  STATE  PODS  REASON
-kube-system  canal-token-ccccc  canal  staleToken  2  the API server refuses its token
-kube-system  default-token-bbbbb  default  staleToken  0  the API server refuses its token
+kube-system  canal-token-[ID]  canal  staleToken  2  the API server refuses its token
+kube-system  default-token-[ID]  default  staleToken  0  the API server refuses its token
 default  default-token-aaaaa  default  staleToken  1  the API server refuses its token
 default  deployer-by-hand  deployer  staleToken  1  the API server refuses its token
 --- stderr
@@ -119,7 +128,8 @@ fn a_changed_ca_alone_empties_nothing() {
     let sandbox = sandbox(&world);
     std::fs::write(sandbox.path("new.crt"), &new).unwrap();
     crate::harness::until("the new CA is published", || {
-        world.api.get("configmaps", "kube-system", "kube-root-ca.crt").unwrap()["data"]["ca.crt"] == new.as_str()
+        world.api.get("configmaps", "kube-system", "kube-root-ca.crt").unwrap()["data"]["ca.crt"]
+            == new.as_str()
     });
     let secrets = world.uids("secrets");
     sandbox.run("--yes --expect-ca new.crt --recycle none").exits(0);
@@ -140,7 +150,13 @@ fn a_plan_is_made_now_and_applied_later() {
     let plan = dry.json();
     assert_eq!(plan["schemaVersion"], "rotation/plan/v1");
     assert_eq!(plan.pointer("/phases/0/waves/0/steps/0/action/do"), Some(&json!("refillToken")));
-    assert!(plan.pointer("/phases/0/waves/0/steps/1/replaces").unwrap().as_str().unwrap().contains("grep"));
+    assert!(
+        plan.pointer("/phases/0/waves/0/steps/1/replaces")
+            .unwrap()
+            .as_str()
+            .unwrap()
+            .contains("grep")
+    );
     std::fs::write(sandbox.path("plan.json"), dry.stdout).unwrap();
     // One that comes later is none of the plan's.
     accounts::put_token(&world.api, "default", "default", "later");
@@ -191,7 +207,12 @@ fn pods_are_left_or_listed_on_request() {
         let outcome = sandbox(&world).run(&format!("--yes --recycle {recycle}"));
         outcome.exits(0);
         assert_eq!(world.uids("pods"), pods);
-        assert_eq!(outcome.stderr.contains("pod/canal-node-1"), recycle == "list", "{}", outcome.text());
+        assert_eq!(
+            outcome.stderr.contains("pod/canal-node-1"),
+            recycle == "list",
+            "{}",
+            outcome.text()
+        );
     }
 }
 
@@ -207,7 +228,10 @@ fn an_older_key_that_is_still_accepted_is_found_by_the_new_one() {
     sandbox.run("check").exits(0);
     for (text, words) in [
         ("words", "it holds no public key"),
-        ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "it holds a private key"),
+        (
+            "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+            "it holds a private key",
+        ),
         ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "neither RSA nor"),
     ] {
         std::fs::write(sandbox.path("sa.pub"), text).unwrap();

@@ -93,7 +93,9 @@ pub(super) fn run(args: &Args, what: &WhatArgs, console: &Console) -> Result<Exi
     let expected = request.expect_ca.as_ref().zip(inventory.published.as_ref());
     let other_ca = expected.filter(|(expected, published)| expected != published);
     if let Some((expected, published)) = other_ca {
-        console.warn(&format!("the controller manager publishes the CA {published}, expected is {expected}"));
+        console.warn(&format!(
+            "the controller manager publishes the CA {published}, expected is {expected}"
+        ));
     }
     let findings = rows.iter().any(|row| row.finding) || other_ca.is_some();
     let exit = if findings { Exit::Findings } else { Exit::Done };
@@ -142,7 +144,15 @@ fn reason(state: &State, immutable: bool) -> String {
 fn table(args: &Args, console: &Console, rows: &[Row<'_>], wide: bool) {
     let mut table = if wide {
         Table::new([
-            "NAMESPACE", "SECRET", "ACCOUNT", "STATE", "PODS", "MADE BY", "LAST USED", "KEY", "CA",
+            "NAMESPACE",
+            "SECRET",
+            "ACCOUNT",
+            "STATE",
+            "PODS",
+            "MADE BY",
+            "LAST USED",
+            "KEY",
+            "CA",
             "REASON",
         ])
     } else {
@@ -155,8 +165,13 @@ fn table(args: &Args, console: &Console, rows: &[Row<'_>], wide: bool) {
             Origin::ByHand => "hand",
         };
         let ca = row.ca.to_string();
-        let mut cells =
-            vec![row.target.namespace.as_str(), row.target.name.as_str(), row.account, row.state, &pods];
+        let mut cells = vec![
+            row.target.namespace.as_str(),
+            row.target.name.as_str(),
+            row.account,
+            row.state,
+            &pods,
+        ];
         if wide {
             cells.extend([
                 made_by,

@@ -40,7 +40,8 @@ pub(super) fn find(cluster: &Cluster, state: &StateDir) -> Result<Vec<Step>, Fai
             id: String::new(),
             target,
             node: None,
-            reason: "an earlier run deleted it and was cut off before it created it again".to_owned(),
+            reason: "an earlier run deleted it and was cut off before it created it again"
+                .to_owned(),
             expect: vec![Probe::Gone],
             action: Action::CreateToken {
                 name: name.clone(),

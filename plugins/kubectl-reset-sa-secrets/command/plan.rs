@@ -156,5 +156,9 @@ fn absent(args: &Args, request: &Request, names: &[String]) -> Failure {
         Scope::These(namespaces) => format!(" in {}", namespaces.join(", ")),
     };
     Failure::refused(format!("there is no {}{place}; nothing was changed", names.join(", ")))
-        .with_hint(format!("run `{} check{}` to see which there are", TOOL.name, report::scope(args)))
+        .with_hint(format!(
+            "run `{} check{}` to see which there are",
+            TOOL.name,
+            report::scope(args)
+        ))
 }

@@ -7,8 +7,8 @@ use rotation_core::cli::console::Console;
 use rotation_core::cli::dry_run::DryRun;
 use rotation_core::cli::failure::Failure;
 use rotation_core::cli::output::OutputFormat;
-pub(super) use rotation_core::cli::result::{action, skipped_words};
 use rotation_core::cli::result::{self, dry_exit, lines, quoted};
+pub(super) use rotation_core::cli::result::{action, skipped_words};
 use rotation_core::cli::server_check;
 use rotation_core::facts::account::INVALID_SINCE;
 use rotation_core::facts::duration::human;
@@ -32,8 +32,7 @@ fn is_token(step: &&Step) -> bool {
 /// `reset 3 token secrets and recycle 2 pods`.
 pub(super) fn what(plan: &Plan) -> String {
     let secrets: BTreeSet<_> = plan.steps().filter(is_token).map(|s| &s.target.uid).collect();
-    let pods: BTreeSet<_> =
-        plan.steps().filter(|s| !is_token(s)).map(|s| &s.target.uid).collect();
+    let pods: BTreeSet<_> = plan.steps().filter(|s| !is_token(s)).map(|s| &s.target.uid).collect();
     let mut parts = Vec::new();
     if !secrets.is_empty() {
         parts.push(format!("reset {}", count(secrets.len(), "token secret")));
@@ -136,10 +135,9 @@ pub(super) fn sentence(plan: &Plan, report: &Report, journal: &Path) -> String {
     }
     match exit {
         Exit::Done => text,
-        Exit::Interrupted | Exit::Partly | Exit::Unproven => format!(
-            "{text}; run the same command again to go on (journal {})",
-            journal.display()
-        ),
+        Exit::Interrupted | Exit::Partly | Exit::Unproven => {
+            format!("{text}; run the same command again to go on (journal {})", journal.display())
+        }
         Exit::Unexpected | Exit::Usage | Exit::Findings | Exit::Refused => {
             format!("{text} (journal {})", journal.display())
         }

@@ -173,20 +173,17 @@ fn expected_ca(expected: Option<&CaBundle>, published: Option<&CaBundle>) -> Res
 }
 
 /// What ends the command before anything is changed.
-fn refused_or_empty(
-    args: &Args,
-    console: &Console,
-    made: &Made,
-) -> Result<Option<Exit>, Failure> {
+fn refused_or_empty(args: &Args, console: &Console, made: &Made) -> Result<Option<Exit>, Failure> {
     let plan = &made.plan;
     let refused: Vec<_> = plan.skipped.iter().filter(|s| s.refused).collect();
     if !refused.is_empty() && (made.explicit || plan.is_empty()) {
         let list: Vec<String> = refused.iter().map(|s| report::skipped_words(s)).collect();
-        return Err(Failure::refused(format!(
-            "nothing was changed: {}",
-            list.join("; ")
-        ))
-        .with_hint(format!("run `{} check{}` to see the state of each", TOOL.name, report::scope(args))));
+        return Err(Failure::refused(format!("nothing was changed: {}", list.join("; ")))
+            .with_hint(format!(
+                "run `{} check{}` to see the state of each",
+                TOOL.name,
+                report::scope(args)
+            )));
     }
     if !plan.is_empty() {
         return Ok(None);

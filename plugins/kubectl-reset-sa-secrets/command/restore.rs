@@ -83,8 +83,7 @@ pub(super) fn run(
 fn read(path: &Path) -> Result<Backup, Failure> {
     let text = files::read_named(path)?;
     // serde's own message could quote what is in it.
-    let unusable =
-        || Failure::usage(format!("cannot use backup `{}`: it is none", path.display()));
+    let unusable = || Failure::usage(format!("cannot use backup `{}`: it is none", path.display()));
     let backup: Backup = serde_json::from_str(&text).map_err(|_| unusable())?;
     if backup.schema_version != SCHEMA_VERSION {
         return Err(Failure::usage(format!(
@@ -103,11 +102,11 @@ enum Found {
 }
 
 fn look(cluster: &Cluster, secret: Value) -> Result<Found, Failure> {
-    let text = |key: &str| secret.pointer(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text =
+        |key: &str| secret.pointer(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
-    let annotation = |key: &str| {
-        secret["metadata"]["annotations"][key].as_str().unwrap_or_default().to_owned()
-    };
+    let annotation =
+        |key: &str| secret["metadata"]["annotations"][key].as_str().unwrap_or_default().to_owned();
     let (account, uid) = (annotation(ACCOUNT_NAME), annotation(ACCOUNT_UID));
     let words = format!("secret/{name} ({namespace})");
     if cluster.secret_exists(&namespace, &name)? {

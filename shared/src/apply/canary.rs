@@ -46,7 +46,9 @@ pub enum CanaryFault {
     )]
     NotFilled(Duration),
     /// It is filled with another CA than is expected.
-    #[error("the controller manager writes the CA {found} where {expected} is expected; nothing was reset")]
+    #[error(
+        "the controller manager writes the CA {found} where {expected} is expected; nothing was reset"
+    )]
     OtherCa {
         /// What it writes.
         found: CaBundle,
@@ -54,13 +56,17 @@ pub enum CanaryFault {
         expected: CaBundle,
     },
     /// An API server refuses its token.
-    #[error("the API server {server} refuses the token that the controller manager has just signed; nothing was reset: resetting would break every pod that uses such a token")]
+    #[error(
+        "the API server {server} refuses the token that the controller manager has just signed; nothing was reset: resetting would break every pod that uses such a token"
+    )]
     Refused {
         /// Which.
         server: String,
     },
     /// An API server could not be asked.
-    #[error("the API server {server} could not be asked about the canary's token; nothing was reset")]
+    #[error(
+        "the API server {server} could not be asked about the canary's token; nothing was reset"
+    )]
     NotAsked {
         /// Which.
         server: String,
@@ -87,7 +93,9 @@ impl Fault for CanaryFault {
 
     fn hint(&self) -> Option<String> {
         let text = match self {
-            Self::Made(_) => "mend that, or pass --no-canary if the controller manager is known to be well",
+            Self::Made(_) => {
+                "mend that, or pass --no-canary if the controller manager is known to be well"
+            }
             Self::NotFilled(_) => {
                 "look whether a kube-controller-manager runs, leads, and has --service-account-private-key-file; then run again"
             }
@@ -97,7 +105,9 @@ impl Fault for CanaryFault {
             Self::Refused { .. } => {
                 "give that API server the public key of --service-account-private-key-file as --service-account-key-file, restart it, and run again"
             }
-            Self::NotAsked { .. } => "name the API servers that can be reached with --server, once for each",
+            Self::NotAsked { .. } => {
+                "name the API servers that can be reached with --server, once for each"
+            }
             Self::Interrupted => return None,
         };
         Some(text.to_owned())

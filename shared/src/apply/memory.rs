@@ -133,12 +133,7 @@ impl Memory {
     }
 
     /// The run of this maintenance window that saw other content than there is now: it was renewed since.
-    pub fn renewed(
-        &self,
-        key: &CredentialKey,
-        digest: Digest,
-        now: Timestamp,
-    ) -> Option<&PastRun> {
+    pub fn renewed(&self, key: &CredentialKey, digest: Digest, now: Timestamp) -> Option<&PastRun> {
         self.runs.iter().find(|run| {
             now.duration_since(run.at) <= SAME_WINDOW
                 && run.seen.get(key).is_some_and(|seen| *seen != digest)

@@ -102,11 +102,7 @@ impl<'a> Keeper<'a> {
             .collect();
         let scope = crate::look::pods::narrow(namespaces);
         let idle = scope == Scope::These(Vec::new());
-        let listed = if idle {
-            Vec::new()
-        } else {
-            cluster.account_tokens(&scope, None)?
-        };
+        let listed = if idle { Vec::new() } else { cluster.account_tokens(&scope, None)? };
         let feed = cluster.token_feed(&scope, interrupt);
         let mut before = HashMap::new();
         for secret in &listed {
@@ -225,7 +221,10 @@ impl<'a> Keeper<'a> {
                             format!("the API server {} to accept it", server.server())
                         }
                         Err(error) => {
-                            format!("the API server {} to say whether it accepts it: {error}", server.server())
+                            format!(
+                                "the API server {} to say whether it accepts it: {error}",
+                                server.server()
+                            )
                         }
                     };
                     why.get_or_insert(refusal);
@@ -271,9 +270,8 @@ impl<'a> Keeper<'a> {
         self.judge(vec![token]);
         match self.judged.get(&digest) {
             Some((_, None)) => {
-                let note = same.then(|| {
-                    "the same token again: the signing key has not changed".to_owned()
-                });
+                let note = same
+                    .then(|| "the same token again: the signing key has not changed".to_owned());
                 Verified::Holds(Proof { note, ..Proof::default() })
             }
             Some((_, Some(why))) => Verified::Waiting(why.clone()),
@@ -330,8 +328,8 @@ impl<'a> Keeper<'a> {
         };
         let names = |list: &[Box<str>], name: &str| list.iter().any(|n| **n == *name);
         let old = &step.target.name;
-        let names_old = old != secret
-            && (names(&found.secrets, old) || names(&found.pull_secrets, old));
+        let names_old =
+            old != secret && (names(&found.secrets, old) || names(&found.pull_secrets, old));
         if names(&found.secrets, secret) && !names_old {
             Verified::Holds(Proof::default())
         } else {
@@ -341,7 +339,9 @@ impl<'a> Keeper<'a> {
 
     fn token_refused(&mut self, uid: &Uid) -> Verified {
         let Some(old) = self.before.get(uid).cloned() else {
-            let note = Some("whether the old token is refused is not known: it is no longer at hand".to_owned());
+            let note = Some(
+                "whether the old token is refused is not known: it is no longer at hand".to_owned(),
+            );
             return Verified::Holds(Proof { note, ..Proof::default() });
         };
         if !self.proofs.may_review {
@@ -407,7 +407,8 @@ impl<'a> Keeper<'a> {
             }
             Action::RepointAccount { account, account_uid, to } => {
                 self.accounts.remove(&(namespace.clone(), account.clone()));
-                let found = self.account(&namespace, account).ok_or("its account cannot be read")?;
+                let found =
+                    self.account(&namespace, account).ok_or("its account cannot be read")?;
                 if found.uid != *account_uid {
                     return Err("its account was deleted and made again".to_owned());
                 }
@@ -457,7 +458,8 @@ impl<'a> Keeper<'a> {
             }
         }
         let gone = matches!(answer, Answer::Gone | Answer::Replaced);
-        let immutable = matches!(&answer, Answer::Invalid { message } if message.contains("immutable"));
+        let immutable =
+            matches!(&answer, Answer::Invalid { message } if message.contains("immutable"));
         let effect = match effect(answer) {
             Effect::Made if gone && !matches!(step.action, Action::DeleteSecret) => {
                 self.reread(step);
@@ -476,10 +478,9 @@ impl<'a> Keeper<'a> {
             (Effect::Made, Action::RefillToken { .. }) => {
                 self.emptied.insert(uid.clone());
                 self.window.emptied(uid.clone(), self.clock.uptime());
-                if let Some(secret) = self.secrets.get_mut(&(
-                    step.target.namespace.clone(),
-                    step.target.name.clone(),
-                )) {
+                if let Some(secret) =
+                    self.secrets.get_mut(&(step.target.namespace.clone(), step.target.name.clone()))
+                {
                     secret.token = None;
                 }
             }
@@ -587,8 +588,7 @@ impl Interpreter for Keeper<'_> {
                 Ok(None) => effects[place] = Some(Effect::Made),
                 Err(message) => {
                     self.refused.insert(step.target.uid.clone(), message.clone());
-                    effects[place] =
-                        Some(Effect::Refused { reason: "Moved".to_owned(), message });
+                    effects[place] = Some(Effect::Refused { reason: "Moved".to_owned(), message });
                 }
             }
         }
@@ -744,8 +744,7 @@ pub fn bare(found: &Value, account: &str, with_extra: bool) -> Value {
     let meta = &found["metadata"];
     let mut annotations = meta["annotations"].as_object().cloned().unwrap_or_default();
     annotations.retain(|key, _| {
-        key != ACCOUNT_UID
-            && key != "kubectl.kubernetes.io/last-applied-configuration"
+        key != ACCOUNT_UID && key != "kubectl.kubernetes.io/last-applied-configuration"
     });
     annotations.insert(ACCOUNT_NAME.to_owned(), account.into());
     annotations.insert(REPLACES.to_owned(), meta["uid"].clone());

@@ -283,7 +283,9 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_of_another_type() {
-        let empty = read(r#"{"type":"kubernetes.io/service-account-token","metadata":{"name":"s"},"data":null}"#);
+        let empty = read(
+            r#"{"type":"kubernetes.io/service-account-token","metadata":{"name":"s"},"data":null}"#,
+        );
         assert!(empty.expect("a token secret").token.is_none());
         assert!(read(r#"{"type":"kubernetes.io/tls","metadata":{"name":"s"}}"#).is_none());
     }

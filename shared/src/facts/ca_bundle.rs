@@ -109,15 +109,25 @@ mod tests {
             ("two", format!("{pem}{}", Authority::new("x").pem()), Ok(2)),
             ("a leaf", leaf.clone(), Err("CN=kube-apiserver")),
             ("a CA and a leaf", format!("{pem}{leaf}"), Err("is no CA")),
-            ("a key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n".to_owned(), Err("no certificate")),
+            (
+                "a key",
+                "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n".to_owned(),
+                Err("no certificate"),
+            ),
             ("nothing", String::new(), Err("no certificate")),
             ("words", "not a certificate".to_owned(), Err("no certificate")),
             ("damage", pem.replacen("MI", "!!", 1), Err("broken")),
-            ("another thing", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned(), Err("cannot be read")),
+            (
+                "another thing",
+                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned(),
+                Err("cannot be read"),
+            ),
         ] {
             match (CaBundle::expected(&text), expected) {
                 (Ok(bundle), Ok(count)) => assert_eq!(bundle.len(), count, "{what}"),
-                (Err(error), Err(words)) => assert!(error.to_string().contains(words), "{what}: {error}"),
+                (Err(error), Err(words)) => {
+                    assert!(error.to_string().contains(words), "{what}: {error}")
+                }
                 (found, _) => panic!("{what}: {found:?}"),
             }
         }

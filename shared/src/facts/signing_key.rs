@@ -17,9 +17,14 @@ pub struct PublicKeys(Vec<PublicKey>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum PublicKey {
-    Rsa { modulus: Vec<u8>, exponent: Vec<u8> },
+    Rsa {
+        modulus: Vec<u8>,
+        exponent: Vec<u8>,
+    },
     /// An uncompressed point of P-256 (65 bytes) or P-384 (97 bytes).
-    Ec { point: Vec<u8> },
+    Ec {
+        point: Vec<u8>,
+    },
 }
 
 /// Who signed a token.
@@ -54,16 +59,18 @@ impl PublicKeys {
         for block in Pem::iter_from_buffer(text.as_bytes()) {
             let block = block.map_err(|_| KeyError::Unknown)?;
             let der = block.contents.as_slice();
-            keys.push(match block.label.as_str() {
-                "PUBLIC KEY" => of_info(der),
-                "RSA PUBLIC KEY" => of_rsa(der),
-                "CERTIFICATE" => X509Certificate::from_der(der)
-                    .ok()
-                    .and_then(|(_, certificate)| of_parsed(certificate.public_key())),
-                label if label.contains("PRIVATE KEY") => return Err(KeyError::Private),
-                _ => continue,
-            }
-            .ok_or(KeyError::Unknown)?);
+            keys.push(
+                match block.label.as_str() {
+                    "PUBLIC KEY" => of_info(der),
+                    "RSA PUBLIC KEY" => of_rsa(der),
+                    "CERTIFICATE" => X509Certificate::from_der(der)
+                        .ok()
+                        .and_then(|(_, certificate)| of_parsed(certificate.public_key())),
+                    label if label.contains("PRIVATE KEY") => return Err(KeyError::Private),
+                    _ => continue,
+                }
+                .ok_or(KeyError::Unknown)?,
+            );
         }
         if keys.is_empty() { Err(KeyError::None) } else { Ok(Self(keys)) }
     }
@@ -92,9 +99,9 @@ impl PublicKeys {
     /// Who signed this token, by its signature: a key's name in it proves nothing, and old tokens have none.
     pub fn signer(&self, token: &HeldToken) -> Signer {
         let text = token.expose();
-        let parts = text
-            .rsplit_once('.')
-            .and_then(|(signed, signature)| Some((signed, URL_SAFE_NO_PAD.decode(signature).ok()?)));
+        let parts = text.rsplit_once('.').and_then(|(signed, signature)| {
+            Some((signed, URL_SAFE_NO_PAD.decode(signature).ok()?))
+        });
         let (Some((signed, signature)), Some(claims)) = (parts, &token.claims) else {
             return Signer::Unclear;
         };

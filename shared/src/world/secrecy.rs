@@ -9,7 +9,5 @@ pub fn no_core_dump() {
     let _ = setrlimit(Resource::Core, none);
     // A pattern that pipes dumps to a program does not look at the limit.
     #[cfg(target_os = "linux")]
-    let _ = rustix::process::set_dumpable_behavior(
-        rustix::process::DumpableBehavior::NotDumpable,
-    );
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }

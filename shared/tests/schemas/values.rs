@@ -77,11 +77,9 @@ fn action_after(action: Option<&Action>) -> Option<Action> {
             manifest_file: String::new(),
             manifest_sha256: String::new(),
         },
-        Some(Action::CreateToken { .. }) => Action::RepointAccount {
-            account: "a".into(),
-            account_uid: "u".into(),
-            to: "n".into(),
-        },
+        Some(Action::CreateToken { .. }) => {
+            Action::RepointAccount { account: "a".into(), account_uid: "u".into(), to: "n".into() }
+        }
         Some(Action::RepointAccount { .. }) => Action::DeleteSecret,
         Some(Action::DeleteSecret) => return None,
     })

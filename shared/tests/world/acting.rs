@@ -19,7 +19,7 @@ fn evict(name: &str, uid: &str) -> Request {
 
 fn delete(name: &str, uid: &str) -> Request {
     Request::Delete {
-            thing: Thing::Pod,
+        thing: Thing::Pod,
         namespace: "default".to_owned(),
         name: name.to_owned(),
         uid: uid.into(),
@@ -189,7 +189,7 @@ fn a_pod_is_created_once() {
     let api = Api::start();
     let cluster = connect(&api);
     let create = || Request::Create {
-            thing: Thing::Pod,
+        thing: Thing::Pod,
         namespace: "default".to_owned(),
         manifest: pod("default", "bare"),
         dry_run: false,

@@ -83,7 +83,7 @@ fn answers_keep_their_secrets_to_themselves() {
     api.stop();
     clean("stopped", &cluster.version().expect_err("stopped"));
     let request = Request::Create {
-            thing: Thing::Pod,
+        thing: Thing::Pod,
         namespace: "default".to_owned(),
         manifest: serde_json::json!({ "metadata": { "name": SECRET } }),
         dry_run: false,

@@ -260,7 +260,8 @@ fn create(api: &Api, place: &Place, request: &Recorded) -> Reply {
             "{} \"{name}\" is forbidden: unable to create new content in namespace {namespace} because it is being terminated",
             place.plain()
         );
-        let cause = json!({ "causes": [{ "reason": "NamespaceTerminating", "message": "it is going" }] });
+        let cause =
+            json!({ "causes": [{ "reason": "NamespaceTerminating", "message": "it is going" }] });
         return failure(403, "Forbidden", &message, &cause);
     }
     if api.0.store.get(&place.resource, &namespace, &name).is_some() {

@@ -132,8 +132,10 @@ fn publish(api: &Api, controller: &Controller) {
 
 fn generate(api: &Api) {
     for mut account in api.all("serviceaccounts") {
-        let (namespace, name) =
-            (text(&account, "/metadata/namespace").to_owned(), text(&account, "/metadata/name").to_owned());
+        let (namespace, name) = (
+            text(&account, "/metadata/namespace").to_owned(),
+            text(&account, "/metadata/name").to_owned(),
+        );
         let listed = account["secrets"].as_array().cloned().unwrap_or_default();
         let valid = |entry: &Value| {
             let secret = api.get("secrets", &namespace, entry["name"].as_str().unwrap_or_default());
@@ -149,7 +151,9 @@ fn generate(api: &Api) {
                 "annotations": { NAME: name, UID: text(&account, "/metadata/uid") } } }));
         let mut kept: Vec<Value> = listed
             .into_iter()
-            .filter(|e| api.get("secrets", &namespace, e["name"].as_str().unwrap_or_default()).is_some())
+            .filter(|e| {
+                api.get("secrets", &namespace, e["name"].as_str().unwrap_or_default()).is_some()
+            })
             .collect();
         kept.push(json!({ "name": secret }));
         account["secrets"] = kept.into();
@@ -159,7 +163,8 @@ fn generate(api: &Api) {
 
 fn care(api: &Api, running: &Running, secret: &Value) {
     let (namespace, name) = (text(secret, "/metadata/namespace"), text(secret, "/metadata/name"));
-    let annotation = |key: &str| secret["metadata"]["annotations"][key].as_str().unwrap_or_default();
+    let annotation =
+        |key: &str| secret["metadata"]["annotations"][key].as_str().unwrap_or_default();
     let account = api.get("serviceaccounts", namespace, annotation(NAME));
     let uid = account.as_ref().map(|a| text(a, "/metadata/uid").to_owned()).unwrap_or_default();
     let other = !annotation(UID).is_empty() && annotation(UID) != uid;
@@ -178,7 +183,8 @@ fn care(api: &Api, running: &Running, secret: &Value) {
     let controller = running.now();
     // Somebody was faster: the next look decides.
     let now = api.get("secrets", namespace, name);
-    let same = |now: &Value| now["metadata"]["resourceVersion"] == secret["metadata"]["resourceVersion"];
+    let same =
+        |now: &Value| now["metadata"]["resourceVersion"] == secret["metadata"]["resourceVersion"];
     let Some(mut now) = now.filter(same).filter(|_| !controller.stopped) else { return };
     now["metadata"]["annotations"][UID] = uid.clone().into();
     now["data"]["ca.crt"] = STANDARD.encode(&controller.ca).into();
@@ -198,7 +204,9 @@ pub(crate) fn review(api: &Api, request: &Recorded) -> Reply {
     body["status"] = match user {
         Some(user) => json!({ "authenticated": true, "user": { "username": user } }),
         // Some authenticators quote what they were shown.
-        None => json!({ "authenticated": false, "error": format!("[invalid bearer token {shown}]") }),
+        None => {
+            json!({ "authenticated": false, "error": format!("[invalid bearer token {shown}]") })
+        }
     };
     // A real server does not send it back.
     body["spec"] = json!({});
@@ -217,7 +225,10 @@ fn user_of(api: &Api, shown: &str) -> Option<String> {
         return None;
     }
     let claim = |name: &str| {
-        payload[format!("kubernetes.io/serviceaccount/{name}")].as_str().unwrap_or_default().to_owned()
+        payload[format!("kubernetes.io/serviceaccount/{name}")]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     };
     let namespace = claim("namespace");
     let secret = api.get("secrets", &namespace, &claim("secret.name"))?;

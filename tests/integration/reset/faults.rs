@@ -160,7 +160,9 @@ fn a_controller_manager_that_dies_is_given_no_more_secrets() {
     for number in 0..40 {
         accounts::put_token(&world.api, "default", "default", &format!("many-{number:02}"));
     }
-    until("they are filled", || (0..40).all(|n| world.token("default", &format!("many-{n:02}")).is_some()));
+    until("they are filled", || {
+        (0..40).all(|n| world.token("default", &format!("many-{n:02}")).is_some())
+    });
     world.rotate();
     let dying = world.controller.clone();
     let api = world.api.clone();
@@ -189,11 +191,16 @@ fn another_ca_than_is_published_stops_everything() {
     let world = accounts::start();
     world.rotate();
     // A second controller manager with another CA: the one publishes, the other fills.
-    world.api.change("configmaps", "kube-system", "kube-root-ca.crt", |map| map["immutable"] = true.into());
+    world.api.change("configmaps", "kube-system", "kube-root-ca.crt", |map| {
+        map["immutable"] = true.into()
+    });
     world.controller.change(|c| c.ca = Authority::new("kubernetes").pem());
     let before = world.keys();
     let outcome = sandbox(&world).run("--yes");
-    outcome.exits(4).says("the controller manager writes the CA").says("is expected; nothing was reset");
+    outcome
+        .exits(4)
+        .says("the controller manager writes the CA")
+        .says("is expected; nothing was reset");
     assert_eq!(world.keys(), before);
     assert!(world.changes().is_empty(), "{:?}", world.changes());
 }
@@ -209,7 +216,12 @@ fn wrong_expectations_of_the_ca() {
         ("a leaf", leaf, 2, "`CN=kube-apiserver` in it is no CA"),
         // The one that is expected is never published, and nobody waits for it.
         ("another CA", other.pem(), 4, "publishes another CA than is expected"),
-        ("two of which one is published", format!("{}{}", world.ca, other.pem()), 4, "publishes only a part"),
+        (
+            "two of which one is published",
+            format!("{}{}", world.ca, other.pem()),
+            4,
+            "publishes only a part",
+        ),
         ("none at all", String::new(), 2, "it holds no certificate"),
     ] {
         std::fs::write(sandbox.path("ca.crt"), text).unwrap();
@@ -250,10 +262,19 @@ fn status(code: u16, reason: &str, message: &str) -> String {
 }
 
 fn what_somebody_else_does_meanwhile() {
-    let conflict = status(409, "Conflict", "the object has been modified; please apply your changes to the latest version");
-    let uid = status(409, "Conflict", "Precondition failed: UID in precondition: a, UID in object meta: b");
+    let conflict = status(
+        409,
+        "Conflict",
+        "the object has been modified; please apply your changes to the latest version",
+    );
+    let uid = status(
+        409,
+        "Conflict",
+        "Precondition failed: UID in precondition: a, UID in object meta: b",
+    );
     let gone = status(404, "NotFound", "secrets \"deployer-by-hand\" not found");
-    let immutable = status(422, "Invalid", "data: Forbidden: field is immutable when `immutable` is set");
+    let immutable =
+        status(422, "Invalid", "data: Forbidden: field is immutable when `immutable` is set");
     for (what, answer, times, code, words) in [
         ("edited", (409, &conflict), 1, 0, ""),
         ("edited all the time", (409, &conflict), 99, 5, "Conflict"),
@@ -295,7 +316,8 @@ fn orphans_foreigners_and_what_is_going_are_left_alone() {
     world.controller.change(|c| c.stopped = true);
     world.api.remove("serviceaccounts", "kube-system", "canal");
     world.api.change("secrets", "default", "deployer-by-hand", |secret| {
-        secret["metadata"]["ownerReferences"] = json!([{"apiVersion": "x/v1", "kind": "Vault", "name": "v", "uid": "v"}]);
+        secret["metadata"]["ownerReferences"] =
+            json!([{"apiVersion": "x/v1", "kind": "Vault", "name": "v", "uid": "v"}]);
     });
     for name in ["going"] {
         world.api.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name},
@@ -314,9 +336,14 @@ fn orphans_foreigners_and_what_is_going_are_left_alone() {
     assert_eq!(state("default-token-ddddd"), "terminating");
     assert_eq!(state("default-token-aaaaa"), "staleToken");
     let dry = sandbox.run("-A --dry-run");
-    dry.exits(3).says("its account `canal` is gone").says("it belongs to Vault `v`").says("on its way out");
+    dry.exits(3)
+        .says("its account `canal` is gone")
+        .says("it belongs to Vault `v`")
+        .says("on its way out");
     assert_eq!(sandbox.run("-A --dry-run -o name --recycle none").stdout.lines().count(), 2);
-    assert!(sandbox.run("-A --dry-run -o name --allow foreign").stdout.contains("deployer-by-hand"));
+    assert!(
+        sandbox.run("-A --dry-run -o name --allow foreign").stdout.contains("deployer-by-hand")
+    );
 }
 
 fn an_account_with_several_secrets() {
@@ -417,7 +444,10 @@ fn a_watch_that_expires_is_begun_anew() {
 
 /// No projected tokens, no published CA, no `policy/v1`; a pod is refused while its account lists no token.
 fn servers_before_1_21() {
-    let setup = Setup::default().version("1", "10+", "v1.10.13").without("policy/v1").with("policy/v1beta1");
+    let setup = Setup::default()
+        .version("1", "10+", "v1.10.13")
+        .without("policy/v1")
+        .with("policy/v1beta1");
     let world = accounts::fill(setup);
     world.controller.change(|c| (c.publishes, c.generates) = (false, true));
     for namespace in ["default", "kube-system"] {
@@ -436,16 +466,22 @@ fn servers_before_1_21() {
         }
         let namespace = gone["metadata"]["namespace"].as_str().unwrap_or_default();
         let accounts = api.all("serviceaccounts");
-        let ready = accounts.iter().filter(|a| a["metadata"]["namespace"] == namespace).all(|account| {
-            account["secrets"].as_array().into_iter().flatten().any(|entry| {
-                let name = entry["name"].as_str().unwrap_or_default();
-                api.get("secrets", namespace, name).is_some_and(|s| s["data"]["token"].is_string())
-            })
-        });
+        let ready =
+            accounts.iter().filter(|a| a["metadata"]["namespace"] == namespace).all(|account| {
+                account["secrets"].as_array().into_iter().flatten().any(|entry| {
+                    let name = entry["name"].as_str().unwrap_or_default();
+                    api.get("secrets", namespace, name)
+                        .is_some_and(|s| s["data"]["token"].is_string())
+                })
+            });
         if !ready {
             counting.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         }
-        crate::harness::world::again(api, gone, count.fetch_add(1, std::sync::atomic::Ordering::SeqCst));
+        crate::harness::world::again(
+            api,
+            gone,
+            count.fetch_add(1, std::sync::atomic::Ordering::SeqCst),
+        );
     });
     world.rotate();
     let pods = world.uids("pods");
@@ -455,7 +491,11 @@ fn servers_before_1_21() {
     outcome.exits(0);
     assert_eq!(world.keys(), ["new", "new", "new", "new"]);
     assert!(world.uids("pods").is_disjoint(&pods));
-    assert_eq!(refused.load(std::sync::atomic::Ordering::SeqCst), 0, "no pod went while its account had no token");
+    assert_eq!(
+        refused.load(std::sync::atomic::Ordering::SeqCst),
+        0,
+        "no pod went while its account had no token"
+    );
 }
 
 fn a_lost_answer_is_looked_after() {

@@ -100,13 +100,19 @@ fn killed_while_replacing_no_secret_is_lost() {
         }
         let outcome = sandbox.run("--yes -n default");
         outcome.exits(0);
-        assert_eq!(world.key("default", "deployer-by-hand"), "new", "kill {nth}:\n{}", outcome.text());
+        assert_eq!(
+            world.key("default", "deployer-by-hand"),
+            "new",
+            "kill {nth}:\n{}",
+            outcome.text()
+        );
         let account = world.api.get("serviceaccounts", "default", "default").unwrap();
         let listed = account["secrets"][0]["name"].as_str().unwrap_or_default().to_owned();
         assert_eq!(world.key("default", &listed), "new", "kill {nth}:\n{}", outcome.text());
         // No more of them than before: two, and those of other types.
         let tokens = world.api.all("secrets").into_iter().filter(|s| {
-            s["metadata"]["namespace"] == "default" && s["type"] == "kubernetes.io/service-account-token"
+            s["metadata"]["namespace"] == "default"
+                && s["type"] == "kubernetes.io/service-account-token"
         });
         assert_eq!(tokens.count(), 2, "kill {nth}:\n{}", outcome.text());
         sandbox.run("--yes -n default").exits(0).says("nothing to reset");

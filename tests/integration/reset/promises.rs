@@ -88,11 +88,22 @@ fn checking_sends_gets_and_reviews_only() {
     let world = accounts::start();
     world.rotate();
     let sandbox = sandbox(&world);
-    for line in ["check", "check -A -o wide", "check -o json", "check -n default deployer-by-hand", "--help", "--version"] {
+    for line in [
+        "check",
+        "check -A -o wide",
+        "check -o json",
+        "check -n default deployer-by-hand",
+        "--help",
+        "--version",
+    ] {
         world.api.forget();
         sandbox.run(line);
         for request in world.api.requests() {
-            assert!(request.method == "GET" || request.path.ends_with("reviews"), "{line}: {}", request.line());
+            assert!(
+                request.method == "GET" || request.path.ends_with("reviews"),
+                "{line}: {}",
+                request.line()
+            );
         }
     }
     assert!(!sandbox.state().exists());
@@ -130,23 +141,37 @@ fn no_token_byte_is_anywhere() {
     for path in files(&sandbox.path("")).iter().filter(|p| p.is_file()) {
         said.push_str(&String::from_utf8_lossy(&std::fs::read(path).unwrap()));
     }
-    assert!(said.contains("\"kind\":\"intent\"") && said.contains("POST /apis/authentication"), "{said}");
+    assert!(
+        said.contains("\"kind\":\"intent\"") && said.contains("POST /apis/authentication"),
+        "{said}"
+    );
     assert!(tokens.len() > 8);
     for token in &tokens {
         // Neither the whole, nor the part that proves it.
         let signature = token.rsplit('.').next().unwrap();
         for secret in [token.as_str(), &token[..token.len() / 2], signature] {
-            assert!(secret.len() < 16 || !said.contains(secret), "a token is in what was said or kept");
+            assert!(
+                secret.len() < 16 || !said.contains(secret),
+                "a token is in what was said or kept"
+            );
         }
     }
     // The process itself: no dump of its memory, nothing on its command line.
     world.api.accept(&["new"]);
     world.controller.change(|c| c.stopped = true);
-    let mut running = Sandbox::with(&world.api.kubeconfig()).of(RESET).start("--revoke --all --yes --timeout 30s");
-    crate::harness::until("it waits for the canary", || world.api.count("POST", "/api/v1/namespaces") > 0);
-    let of = |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", running.pid())).unwrap_or_default();
+    world.api.forget();
+    let mut running = Sandbox::with(&world.api.kubeconfig())
+        .of(RESET)
+        .start("--revoke --all --yes --timeout 30s");
+    crate::harness::until("it waits for the canary", || {
+        world.api.changes().iter().any(|r| r.body.contains("kubernetes.io/service-account-token"))
+    });
+    let of = |name: &str| {
+        std::fs::read_to_string(format!("/proc/{}/{name}", running.pid())).unwrap_or_default()
+    };
     let limits = of("limits");
-    let core = limits.lines().find(|l| l.starts_with("Max core file size")).unwrap_or_default().to_owned();
+    let core =
+        limits.lines().find(|l| l.starts_with("Max core file size")).unwrap_or_default().to_owned();
     assert!(core.split_whitespace().nth(4) == Some("0"), "{core}");
     let command = of("cmdline");
     assert!(tokens.iter().all(|token| !command.contains(token)));
@@ -170,7 +195,11 @@ fn every_change_is_bound_to_what_was_seen() {
                 assert!(body["metadata"]["resourceVersion"].is_string(), "{}", request.line());
             }
             "POST" if request.path.ends_with("/eviction") => {
-                assert!(body["deleteOptions"]["preconditions"]["uid"].is_string(), "{}", request.line());
+                assert!(
+                    body["deleteOptions"]["preconditions"]["uid"].is_string(),
+                    "{}",
+                    request.line()
+                );
             }
             "POST" => {}
             other => panic!("{other} {}", request.path),
@@ -199,7 +228,9 @@ fn other_secrets_are_never_read_or_touched() {
     world.rotate();
     let others = |world: &accounts::World| {
         let all = world.api.all("secrets");
-        all.into_iter().filter(|s| s["type"] != "kubernetes.io/service-account-token").collect::<Vec<_>>()
+        all.into_iter()
+            .filter(|s| s["type"] != "kubernetes.io/service-account-token")
+            .collect::<Vec<_>>()
     };
     let before = others(&world);
     let sandbox = sandbox(&world);
@@ -223,8 +254,10 @@ fn documents_have_their_schemas() {
     world.rotate();
     let sandbox = sandbox(&world);
     let accept = |name: &str, value: &serde_json::Value| {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/schemas/{name}.schema.json"));
-        let schema: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join(format!("docs/schemas/{name}.schema.json"));
+        let schema: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
         let address = format!("memory:///{name}");
         compiler.add_resource(&address, schema).unwrap();

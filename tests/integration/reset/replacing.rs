@@ -45,7 +45,10 @@ fn an_immutable_secret_is_replaced_under_its_name() {
     let after = world.api.get("secrets", "default", "deployer-by-hand").unwrap();
     assert_ne!(before["metadata"]["uid"], after["metadata"]["uid"]);
     assert_eq!(world.keys(), ["new", "new", "new", "new"]);
-    assert_eq!((&after["data"]["extra"], &after["metadata"]["labels"]["team"]), (&json!("ZXh0cmE="), &json!("a")));
+    assert_eq!(
+        (&after["data"]["extra"], &after["metadata"]["labels"]["team"]),
+        (&json!("ZXh0cmE="), &json!("a"))
+    );
     assert!(after["immutable"].is_null(), "the controller manager could not fill it");
     // The manifest is needed no more; the backup is the operator's.
     assert!(!files(&sandbox.state()).iter().any(|p| p.to_string_lossy().contains("secret-")));
@@ -92,7 +95,10 @@ fn revoked_tokens_are_refused_afterwards() {
     assert!(world.accepts(&world.token("default", &new).unwrap()));
     // A run that goes on does not revoke what it has just made.
     let secrets = world.uids("secrets");
-    sandbox.run("--service-account default -n default --revoke --yes").exits(0).says("in place of another one");
+    sandbox
+        .run("--service-account default -n default --revoke --yes")
+        .exits(0)
+        .says("in place of another one");
     assert_eq!(world.uids("secrets"), secrets);
     sandbox.run("--service-account default -n default --revoke --yes --all").exits(0);
     assert_ne!(world.uids("secrets"), secrets);
@@ -167,7 +173,8 @@ fn a_backup_of_another_cluster_or_of_nothing_is_refused() {
     let world = accounts::start();
     let sandbox = sandbox(&world);
     let backup = |uid: &str, version: &str| {
-        json!({"schemaVersion": version, "cluster": {"uid": uid, "server": "s"}, "secrets": []}).to_string()
+        json!({"schemaVersion": version, "cluster": {"uid": uid, "server": "s"}, "secrets": []})
+            .to_string()
     };
     for (text, code, words) in [
         ("hunter2".to_owned(), 2, "it is none"),

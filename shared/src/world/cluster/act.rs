@@ -151,7 +151,15 @@ impl Request {
                 .to_string()
                 .into_bytes(),
             },
-            Self::Delete { thing, namespace, name, uid, resource_version, grace_seconds, dry_run } => {
+            Self::Delete {
+                thing,
+                namespace,
+                name,
+                uid,
+                resource_version,
+                grace_seconds,
+                dry_run,
+            } => {
                 let mut options =
                     delete_options(uid, resource_version.as_deref(), *grace_seconds, *dry_run);
                 options["apiVersion"] = "v1".into();

@@ -290,8 +290,7 @@ impl Asker {
         let mut pause = Duration::from_millis(200);
         let mut reread = false;
         for last in (1..=TRIES).map(|attempt| attempt == TRIES) {
-            let result =
-                self.once_as(method.clone(), path, content_type, body.clone(), form).await;
+            let result = self.once_as(method.clone(), path, content_type, body.clone(), form).await;
             let wanted = match &result {
                 Ok(reply) if reply.status.is_success() => return result,
                 Ok(reply) if reply.status == StatusCode::UNAUTHORIZED && !reread => {

@@ -5,7 +5,9 @@ use super::fault::ClusterError;
 use super::list::whole;
 use super::query::{Listing, Scope, collection, encode};
 use super::read::in_scope;
-use crate::facts::account::{Account, AccountToken, AccountWire, OtherSecret, TOKEN_TYPE, TokenWire};
+use crate::facts::account::{
+    Account, AccountToken, AccountWire, OtherSecret, TOKEN_TYPE, TokenWire,
+};
 use crate::facts::ca_bundle::CaBundle;
 use crate::facts::held::HeldToken;
 use crate::facts::identity::Uid;
@@ -178,7 +180,8 @@ pub(super) async fn other_secrets(
             let next = if more.is_empty() {
                 listing.asking("limit=500&includeObject=Metadata")
             } else {
-                listing.asking(&format!("limit=500&includeObject=Metadata&continue={}", encode(&more)))
+                listing
+                    .asking(&format!("limit=500&includeObject=Metadata&continue={}", encode(&more)))
             };
             let reply = asker.get_as(&next, AS_TABLE).await?;
             let page: NamesPage = asker.parse(&next, &reply.body)?;
@@ -228,8 +231,10 @@ pub(super) async fn namespace_states(
         let path = format!("/api/v1/namespaces/{}", encode(name));
         asker.json_if_there::<NamespaceWire>(&path).await
     });
-    let found: Vec<Option<NamespaceWire>> =
-        futures_util::stream::iter(reads.collect::<Vec<_>>()).buffered(SIDE_BY_SIDE).try_collect().await?;
+    let found: Vec<Option<NamespaceWire>> = futures_util::stream::iter(reads.collect::<Vec<_>>())
+        .buffered(SIDE_BY_SIDE)
+        .try_collect()
+        .await?;
     Ok(found.into_iter().flatten().map(NamespaceWire::state).collect())
 }
 
