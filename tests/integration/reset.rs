@@ -91,8 +91,8 @@ fn check_says_which_tokens_are_stale_and_who_uses_them() {
 exit 3
 --- stdout
 NAMESPACE  SECRET  ACCOUNT  STATE  PODS  REASON
-kube-system  canal-token-ccccc  canal  staleToken  2  the API server refuses its token
-kube-system  default-token-bbbbb  default  staleToken  0  the API server refuses its token
+kube-system  canal-token-[ID]  canal  staleToken  2  the API server refuses its token
+kube-system  default-token-[ID]  default  staleToken  0  the API server refuses its token
 default  default-token-aaaaa  default  staleToken  1  the API server refuses its token
 default  deployer-by-hand  deployer  staleToken  1  the API server refuses its token
 --- stderr

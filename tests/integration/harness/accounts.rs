@@ -76,7 +76,9 @@ pub(crate) fn fill(setup: Setup) -> World {
         mounts(&api, "kube-system", &name, "canal-token-ccccc", true);
     }
     let count = AtomicUsize::new(0);
-    api.when_gone(move |api, gone| world::again(api, gone, count.fetch_add(1, Ordering::SeqCst)));
+    api.when_gone(move |api, gone| {
+        world::again(api, &admitted(api, gone), count.fetch_add(1, Ordering::SeqCst));
+    });
     let controller = api.controller(Controller {
         key: "old".to_owned(),
         ca: ca.clone(),
@@ -111,6 +113,22 @@ pub(crate) fn mounts(api: &Api, namespace: &str, pod: &str, secret: &str, inject
     api.change("pods", namespace, pod, |pod| {
         pod["spec"]["volumes"] = json!([{"name": volume, "secret": {"secretName": secret}}]);
     });
+}
+
+/// A pod as admission lets it in anew: with the first token that its account lists, where the old one was admission's.
+fn admitted(api: &Api, gone: &Value) -> Value {
+    let mut pod = gone.clone();
+    let namespace = gone["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
+    for volume in pod["spec"]["volumes"].as_array_mut().into_iter().flatten() {
+        let secret = volume["secret"]["secretName"].as_str().unwrap_or_default().to_owned();
+        let account = secret.split("-token-").next().unwrap_or_default();
+        let listed = api.get("serviceaccounts", &namespace, account);
+        let first = listed.and_then(|a| a["secrets"][0]["name"].as_str().map(str::to_owned));
+        if let (true, Some(first)) = (volume["name"] == secret.as_str(), first) {
+            *volume = json!({"name": first, "secret": {"secretName": first}});
+        }
+    }
+    pod
 }
 
 impl World {

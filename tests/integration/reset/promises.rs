@@ -159,11 +159,12 @@ fn no_token_byte_is_anywhere() {
     // The process itself: no dump of its memory, nothing on its command line.
     world.api.accept(&["new"]);
     world.controller.change(|c| c.stopped = true);
+    world.api.forget();
     let mut running = Sandbox::with(&world.api.kubeconfig())
         .of(RESET)
         .start("--revoke --all --yes --timeout 30s");
     crate::harness::until("it waits for the canary", || {
-        world.api.count("POST", "/api/v1/namespaces") > 0
+        world.api.changes().iter().any(|r| r.body.contains("kubernetes.io/service-account-token"))
     });
     let of = |name: &str| {
         std::fs::read_to_string(format!("/proc/{}/{name}", running.pid())).unwrap_or_default()
