@@ -25,27 +25,30 @@ pub(crate) struct Observed {
     pub(crate) absent: Vec<String>,
 }
 
-/// Looks. `others` are the API servers beside the first one.
+/// Looks. `others` are the API servers beside the first one, `lost` the secrets that a run before has left out.
 pub(crate) fn observe(
     cluster: &Cluster,
     others: &[Cluster],
     request: &Request,
     memory: Memory,
+    lost: &[(String, String)],
     local_time: Timestamp,
 ) -> Result<Observed, ClusterError> {
     let scope = &request.scope;
     let mut inventory = Inventory { memory, own: cluster.own_claims(), ..Inventory::default() };
-    let states = cluster
-        .namespace_states(scope)
-        .or_else(|e| if e.is_forbidden() { Ok(Vec::new()) } else { Err(e) })?;
-    inventory.terminating =
-        states.iter().filter(|s| s.terminating).map(|s| s.name.clone()).collect();
-    let absent = match scope {
-        Scope::These(names) if !states.is_empty() => {
+    // Who may not read namespaces does without: what is in one that is going goes by itself.
+    let states = match cluster.namespace_states(scope) {
+        Err(error) if error.is_forbidden() => None,
+        other => Some(other?),
+    };
+    let going = states.iter().flatten().filter(|s| s.terminating);
+    inventory.terminating = going.map(|s| s.name.clone()).collect();
+    let absent = match (scope, &states) {
+        (Scope::These(names), Some(states)) => {
             let there = |name: &&String| states.iter().any(|s| s.name == **name);
             names.iter().filter(|name| !there(name)).cloned().collect()
         }
-        Scope::These(_) | Scope::All => Vec::new(),
+        (Scope::These(_) | Scope::All, _) => Vec::new(),
     };
 
     let ((secrets, accounts), (others_of_types, services)) = both(
@@ -64,7 +67,7 @@ pub(crate) fn observe(
     let name = |s: &rotation_core::facts::account::AccountToken| {
         (s.secret.namespace.clone(), s.secret.name.clone())
     };
-    inventory.known = secrets.iter().map(name).collect();
+    inventory.known = secrets.iter().map(name).chain(lost.iter().cloned()).collect();
     inventory.secrets = secrets.into_iter().filter(|s| request.means(s)).collect();
     inventory.published = published(cluster, scope)?;
 

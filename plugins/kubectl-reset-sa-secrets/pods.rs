@@ -67,11 +67,12 @@ pub(crate) fn named(pod: &Pod) -> impl Iterator<Item = (&str, bool)> {
 /// What must hold before each pod goes: its new tokens work.
 pub(crate) type Conditions = HashMap<Uid, Vec<Probe>>;
 
-/// Selects the pods that hold an outdated token, or will.
+/// Selects the pods that hold an outdated token, or will; `lost` secrets are made again first of all.
 pub(crate) fn select(
     inventory: &Inventory,
     services: &Services,
     decided: &[Decided<'_>],
+    lost: &[Name],
     request: &Request,
 ) -> (HashMap<Uid, Selection>, Conditions) {
     let mut selected = HashMap::new();
@@ -97,9 +98,14 @@ pub(crate) fn select(
         if hits.iter().any(dead) {
             continue;
         }
-        let reason = match hits.first() {
-            Some((decided, _)) => reason(decided),
-            None => {
+        let again: Vec<&Name> = lost
+            .iter()
+            .filter(|(ns, name)| **ns == *pod.namespace && named(pod).any(|(n, _)| *n == **name))
+            .collect();
+        let reason = match (hits.first(), again.first()) {
+            (Some((decided, _)), _) => reason(decided),
+            (None, Some((_, name))) => format!("its token secret `{name}` is made again"),
+            (None, None) => {
                 let uses = named(pod).any(|(name, _)| {
                     credentials.tokens.contains_key(&(Box::from(&*pod.namespace), name.into()))
                         || credentials.missing.contains(&(Box::from(&*pod.namespace), name.into()))
@@ -114,7 +120,14 @@ pub(crate) fn select(
         let order = order(pod, &known, &request.presets, services);
         let selection = Selection { reason, order, explicit: false, replaces: None };
         selected.insert(pod.uid.clone(), selection);
-        let probes = hits.iter().filter_map(|(decided, _)| condition(decided, &ca)).collect();
+        let made_again = again.iter().map(|(namespace, name)| Probe::TokenWorks {
+            namespace: namespace.clone(),
+            secret: name.clone(),
+            other_than: None,
+            ca: CaBundle::default(),
+        });
+        let probes = hits.iter().filter_map(|(decided, _)| condition(decided, &ca));
+        let probes = probes.chain(made_again).collect();
         conditions.insert(pod.uid.clone(), probes);
     }
     (selected, conditions)

@@ -37,7 +37,7 @@ fn where_everything_works_nothing_is_changed() {
 exit 0
 --- stdout
 --- stderr
-note: left alone, since they hold no token: 1 Helm release (helm.sh/release.v1), 1 TLS key (kubernetes.io/tls), 1 bootstrap token (bootstrap.kubernetes.io/token), 1 pull secret (kubernetes.io/dockerconfigjson)
+note: left alone, since they hold no token: 1 bootstrap token (bootstrap.kubernetes.io/token), 1 Helm release (helm.sh/release.v1), 1 pull secret (kubernetes.io/dockerconfigjson), 1 TLS key (kubernetes.io/tls)
 nothing to reset: every token works
 
 "#]]);

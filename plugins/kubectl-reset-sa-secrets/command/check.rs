@@ -67,7 +67,7 @@ pub(super) fn run(args: &Args, what: &WhatArgs, console: &Console) -> Result<Exi
     let others = servers::others(args, console, &cluster, &identity)?;
     let state = StateDir::of(&console.environment.state_home()?, "reset-sa-secrets", &identity);
     let place = Place { cluster: &cluster, others: &others, identity: &identity, state: &state };
-    let Observed { inventory, .. } = look(&place, &request, console, &clock)?;
+    let Observed { inventory, .. } = look(&place, &request, &[], console, &clock)?;
     let users = Users::of(&inventory.scene);
     let decided = decide(&inventory, &request, &users);
     let rows: Vec<Row<'_>> = decided

@@ -48,6 +48,7 @@ pub(super) struct Place<'a> {
 pub(super) fn look(
     place: &Place<'_>,
     request: &Request,
+    lost: &[(String, String)],
     console: &Console,
     clock: &dyn Clock,
 ) -> Result<Observed, Failure> {
@@ -55,7 +56,7 @@ pub(super) fn look(
     for doubt in doubts {
         console.warn(&doubt);
     }
-    let observed = observe(place.cluster, place.others, request, memory, clock.now())
+    let observed = observe(place.cluster, place.others, request, memory, lost, clock.now())
         .map_err(|error| rights::explain(place.cluster, request, error))?;
     if !observed.absent.is_empty() && request.scope != usual() {
         return Err(Failure::refused(format!(
@@ -79,16 +80,18 @@ pub(super) fn make(
     console: &Console,
     clock: &dyn Clock,
 ) -> Result<Made, Failure> {
-    let Observed { mut inventory, services, .. } = look(place, request, console, clock)?;
-    let cut_off = inventory.memory.cut_off(clock.now()).cloned();
     let left = leftover::find(place.cluster, place.state)?;
+    let lost: Vec<(String, String)> =
+        left.iter().map(|s| (s.target.namespace.clone(), s.target.name.clone())).collect();
+    let Observed { mut inventory, services, .. } = look(place, request, &lost, console, clock)?;
+    let cut_off = inventory.memory.cut_off(clock.now()).cloned();
     let not_found = not_found(request, &inventory);
 
     guard(&mut inventory.scene, request, &services);
     let users = Users::of(&inventory.scene);
     let (selected, conditions) = {
         let decided = decide(&inventory, request, &users);
-        select(&inventory, &services, &decided, request)
+        select(&inventory, &services, &decided, &lost, request)
     };
     inventory.scene.selected = selected;
     pods::surroundings(place.cluster, &mut inventory.scene)

@@ -44,14 +44,6 @@ pub(super) fn what(plan: &Plan) -> String {
     parts.join(" and ")
 }
 
-/// `the API server`, `all 3 API servers`.
-pub(super) fn servers(number: usize) -> String {
-    match number {
-        1 => "the API server".to_owned(),
-        n => format!("all {n} API servers"),
-    }
-}
-
 /// The exit code of a run.
 ///
 /// A pod that was left alone because its token was not proven in time is a consequence, and no failure of its own.

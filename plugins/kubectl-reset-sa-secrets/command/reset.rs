@@ -5,6 +5,7 @@ use super::{apply, plan, report, rights, servers};
 use crate::TOOL;
 use crate::cli::Args;
 use rotation_core::apply::canary::Canary;
+use rotation_core::apply::journal::Seen;
 use rotation_core::apply::state::StateDir;
 use rotation_core::apply::tokens::Proofs;
 use rotation_core::cli::confirm::{Question, confirm};
@@ -18,6 +19,7 @@ use rotation_core::facts::duration::human;
 use rotation_core::facts::exit::Exit;
 use rotation_core::facts::signing_key::PublicKeys;
 use rotation_core::plan::document::{Action, Plan, Step};
+use rotation_core::plan::staleness::CredentialKey;
 use rotation_core::world::clock::SystemClock;
 use rotation_core::world::cluster::Cluster;
 use rotation_core::world::interrupt::Interrupt;
@@ -45,7 +47,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
     let made = match &args.plan {
         Some(path) => {
             let plan = plan_file::read(path, TOOL.name, &identity)?;
-            Made { plan, seen: Vec::new(), explicit: false }
+            Made { seen: seen(&plan), plan, explicit: false }
         }
         None => plan::make(args, &place, &request, console, &clock)?,
     };
@@ -90,9 +92,13 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
         };
         let sung = canary.sing(&clock, &interrupt, &mut |text| console.warn(text))?;
         console.note(&format!(
-            "canary: the controller manager fills tokens, with the CA {}, and {} accept them ({})",
+            "canary: the controller manager fills tokens, with the CA {}, and {} ({})",
             sung.ca,
-            if may_review { report::servers(1 + others.len()) } else { "keys".to_owned() },
+            match (may_review, others.len()) {
+                (false, _) => "nobody could be asked whether they are accepted".to_owned(),
+                (true, 0) => "the API server accepts them".to_owned(),
+                (true, n) => format!("all {} API servers accept them", n + 1),
+            },
             human(sung.took)
         ));
         proofs.ca.get_or_insert(sung.ca);
@@ -108,6 +114,27 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
     let report = apply::run(args, console, stage, &made)?;
     report::print(args, console, plan, &report)?;
     Ok(report::exit(plan, &report))
+}
+
+/// What the plan saw: the next run knows by it what has changed.
+fn seen(plan: &Plan) -> Vec<Seen> {
+    let of = |step: &Step| match &step.action {
+        Action::RefillToken { token_sha256, .. } => {
+            let target = &step.target;
+            let (namespace, name) = (target.namespace.as_str().into(), target.name.as_str().into());
+            Some(Seen { key: CredentialKey::Token { namespace, name }, digest: *token_sha256 })
+        }
+        Action::AwaitToken
+        | Action::CreateToken { .. }
+        | Action::RepointAccount { .. }
+        | Action::DeleteSecret
+        | Action::EvictPod { .. }
+        | Action::DeletePod { .. }
+        | Action::AwaitPod
+        | Action::CreatePod { .. }
+        | Action::RestartRollout { .. } => None,
+    };
+    plan.steps().filter_map(of).collect()
 }
 
 /// A canary is made where secrets are changed, in one of those namespaces.

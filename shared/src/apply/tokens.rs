@@ -29,6 +29,9 @@ const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// How often a secret that somebody else changes at the same time is read and tried again.
 const TRIES: u32 = 5;
 
+/// A controller manager takes a deleted secret off its account's list, also where one of that name is there again.
+const UNLISTED_WITHIN: Duration = Duration::from_secs(3);
+
 /// Namespace and name.
 type Name = (String, String);
 
@@ -63,6 +66,12 @@ pub struct Keeper<'a> {
     /// Secrets that this run emptied: the same bytes again are new ones.
     emptied: HashSet<Uid>,
     conflicts: HashMap<Uid, u32>,
+    /// Secrets of which it is not known whether they were emptied.
+    unclear: HashSet<Uid>,
+    /// When secrets were deleted: the controller manager takes them off their accounts' lists soon after.
+    deleted: HashMap<Uid, Duration>,
+    /// There is nothing to follow.
+    idle: bool,
     /// Targets of which a step was refused: those after it make no sense.
     refused: BTreeMap<Uid, String>,
     /// Tokens as they were, for the proof that they are refused.
@@ -92,7 +101,8 @@ impl<'a> Keeper<'a> {
             .map(|s| s.target.namespace.clone())
             .collect();
         let scope = crate::look::pods::narrow(namespaces);
-        let listed = if scope == Scope::These(Vec::new()) {
+        let idle = scope == Scope::These(Vec::new());
+        let listed = if idle {
             Vec::new()
         } else {
             cluster.account_tokens(&scope, None)?
@@ -119,6 +129,9 @@ impl<'a> Keeper<'a> {
             window: Window::new(patience),
             emptied: HashSet::new(),
             conflicts: HashMap::new(),
+            unclear: HashSet::new(),
+            deleted: HashMap::new(),
+            idle,
             refused: BTreeMap::new(),
             before,
             away_at: None,
@@ -266,6 +279,34 @@ impl<'a> Keeper<'a> {
             Some((_, Some(why))) => Verified::Waiting(why.clone()),
             None => Verified::Waiting("an answer of the API servers".to_owned()),
         }
+    }
+
+    /// Where a secret is made again under its name, the old one proves nothing of the new one.
+    fn too_early(&self, step: &Step) -> Option<Verified> {
+        let in_place = match &step.action {
+            Action::CreateToken { name, .. } => *name == step.target.name,
+            Action::RepointAccount { to, .. } => *to == step.target.name,
+            Action::RefillToken { .. }
+            | Action::AwaitToken
+            | Action::DeleteSecret
+            | Action::EvictPod { .. }
+            | Action::DeletePod { .. }
+            | Action::AwaitPod
+            | Action::CreatePod { .. }
+            | Action::RestartRollout { .. } => false,
+        };
+        if !in_place {
+            return None;
+        }
+        if self.target(step).is_some() {
+            return Some(Verified::Waiting("the old one to be gone".to_owned()));
+        }
+        let since = self.deleted.get(&step.target.uid)?;
+        let young = self.clock.uptime().saturating_sub(*since) < UNLISTED_WITHIN;
+        (young && matches!(step.action, Action::RepointAccount { .. })).then(|| {
+            let what = "the controller manager to take the old one off its account's list";
+            Verified::Waiting(what.to_owned())
+        })
     }
 
     fn account(&mut self, namespace: &str, name: &str) -> Option<Account> {
@@ -442,6 +483,10 @@ impl<'a> Keeper<'a> {
                     secret.token = None;
                 }
             }
+            (Effect::Made, Action::DeleteSecret) => {
+                self.deleted.insert(uid.clone(), self.clock.uptime());
+                self.secrets.retain(|_, secret| secret.secret.uid != *uid);
+            }
             (Effect::Made, Action::RepointAccount { account, .. }) => {
                 self.accounts.remove(&(step.target.namespace.clone(), account.clone()));
             }
@@ -498,6 +543,13 @@ impl Interpreter for Keeper<'_> {
                     _ if secret.immutable => {
                         return moved("it was made immutable meanwhile; the next run replaces it");
                     }
+                    Some(token)
+                        if token.digest != *token_sha256
+                            && self.unclear.contains(&step.target.uid) =>
+                    {
+                        // It was emptied and filled, and a server has not yet heard of it.
+                        return Expectation::Wait("its new token to be accepted".to_owned());
+                    }
                     Some(token) if token.digest != *token_sha256 => {
                         return moved("somebody else has put another token into it meanwhile");
                     }
@@ -509,8 +561,11 @@ impl Interpreter for Keeper<'_> {
                 Some(_) => Expectation::Holds,
                 None => moved("it was deleted, or made again, by somebody else meanwhile"),
             },
+            Action::RepointAccount { .. } => match self.too_early(step) {
+                Some(Verified::Waiting(what)) => Expectation::Wait(what),
+                _ => Expectation::Holds,
+            },
             Action::CreateToken { .. }
-            | Action::RepointAccount { .. }
             | Action::DeleteSecret
             | Action::EvictPod { .. }
             | Action::DeletePod { .. }
@@ -549,6 +604,7 @@ impl Interpreter for Keeper<'_> {
             let unknown = matches!(answer, Answer::Unknown { .. });
             let forbidden = trusting && matches!(answer, Answer::Forbidden { .. });
             if unknown {
+                self.unclear.insert(steps[place].target.uid.clone());
                 // Nobody knows whether it was done: the next look decides.
                 self.reread(steps[place]);
             }
@@ -573,6 +629,9 @@ impl Interpreter for Keeper<'_> {
                 reason: "Deleted".to_owned(),
                 message: "it, or its account, was deleted meanwhile".to_owned(),
             };
+        }
+        if let Some(waiting) = self.too_early(step) {
+            return waiting;
         }
         let mut sum = Proof::default();
         for probe in &step.verify {
@@ -604,6 +663,10 @@ impl Interpreter for Keeper<'_> {
     }
 
     fn wait(&mut self, limit: Duration) {
+        if self.idle {
+            self.interrupt.pause(limit);
+            return;
+        }
         for event in self.feed.wait(limit) {
             self.hear(event);
         }

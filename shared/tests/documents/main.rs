@@ -20,6 +20,7 @@ fn read(path: &str) -> String {
 fn the_reference_names_every_word() {
     let text = read("docs/recycle.md");
     let quoted = |word: &str| text.contains(&format!("`{word}`"));
+    let of_tokens = read("docs/reset-sa-secrets.md");
     for (variable, _) in VARIABLES {
         assert!(quoted(variable), "variable {variable}");
     }
@@ -33,13 +34,14 @@ fn the_reference_names_every_word() {
     let reasons = schema.pointer("/$defs/skipped/properties/reason/enum").expect("reasons");
     for reason in reasons.as_array().expect("a list") {
         let reason = reason.as_str().expect("text");
-        assert!(quoted(reason), "reason {reason}");
+        let known = quoted(reason) || of_tokens.contains(&format!("`{reason}`"));
+        assert!(known, "reason {reason}");
     }
 }
 
 #[test]
 fn every_table_of_exit_codes_is_whole() {
-    for path in ["README.md", "docs/recycle.md", "docs/design.md"] {
+    for path in ["README.md", "docs/recycle.md", "docs/reset-sa-secrets.md", "docs/design.md"] {
         let text = read(path);
         for exit in Exit::ALL {
             assert!(text.contains(&format!("\n| {} | ", exit.code())), "{path}: {exit:?}");
@@ -49,7 +51,13 @@ fn every_table_of_exit_codes_is_whole() {
 
 #[test]
 fn every_link_leads_somewhere() {
-    for path in ["README.md", "docs/recycle.md", "docs/design.md", "docs/runbooks.md"] {
+    for path in [
+        "README.md",
+        "docs/recycle.md",
+        "docs/reset-sa-secrets.md",
+        "docs/design.md",
+        "docs/runbooks.md",
+    ] {
         let text = read(path);
         let base = root().join(path);
         let links = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));

@@ -3,7 +3,7 @@
 use crate::setup::{connect, pod};
 use double::{Api, Fault};
 use rotation_core::facts::workload::WorkloadKind;
-use rotation_core::world::cluster::{Answer, Cluster, Request};
+use rotation_core::world::cluster::{Answer, Cluster, Request, Thing};
 use serde_json::json;
 use std::time::Duration;
 

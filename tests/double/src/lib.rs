@@ -156,7 +156,7 @@ impl Setup {
             stopped: AtomicBool::new(false),
         }));
         let serving = api.clone();
-        std::thread::spawn(move || serving.accept(&listener));
+        std::thread::spawn(move || serving.listen(&listener));
         api
     }
 }
@@ -355,7 +355,7 @@ impl Api {
         }
     }
 
-    fn accept(&self, listener: &TcpListener) {
+    fn listen(&self, listener: &TcpListener) {
         while let Ok((stream, _)) = listener.accept() {
             if self.is_stopped() {
                 return;
