@@ -87,7 +87,9 @@ fn logs_that_are_rotated_between_two_looks() {
 }
 
 fn the_first_failure_stops_the_rest() {
-    let fleet = Fleet::minions(3);
+    // Monit waits for a start that fails, and sees nothing else meanwhile.
+    let fleet =
+        Fleet::start(Options { masters: 0, minions: 3, start_timeout: 8, ..Options::default() });
     let before = fleet.all_proxies();
     fleet.vms.make_sick("minion-1", Sickness::ExitsAtStart).unwrap();
     fleet.run("minion --canary 0 --yes").exits(5);

@@ -84,7 +84,7 @@ pub(super) fn wait_ready(
     let vm = instance.vm();
     let record = processes.find(&vm)?.context("it was not started")?;
     let log = processes.log(&vm);
-    let limit = Duration::from_secs(60) + Duration::from_secs(2 * u64::from(options.poll));
+    let limit = Duration::from_mins(1) + Duration::from_secs(2 * u64::from(options.poll));
     wait(limit, &format!("sshd and monit of {vm}"), || {
         lives(record.identity, &vm, &log)?;
         let Some(first) = inner(record.identity) else { return Ok(false) };

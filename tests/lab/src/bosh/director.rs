@@ -145,7 +145,7 @@ impl Director {
 
     /// The state of every instance, or of every VM; agents are asked side by side.
     fn states(&self, all: bool) -> Result<Vec<Value>, Failure> {
-        let faults = self.faults().map_err(Failure::internal)?;
+        let faults = self.faults().map_err(|error| Failure::internal(&error))?;
         let asked = |instance: &Instance| {
             let fault = faults.of(&instance.vm());
             let state = match () {
@@ -169,7 +169,7 @@ impl Director {
 
     /// Makes or removes accounts, one instance after the other, as a director does it.
     fn ssh(&self, body: &Value) -> Result<Vec<Value>, Failure> {
-        let faults = self.faults().map_err(Failure::internal)?;
+        let faults = self.faults().map_err(|error| Failure::internal(&error))?;
         let chosen = view::chosen(&self.record.instances, &body["target"])?;
         let with_vm = |one: &&Instance| !faults.of(&one.vm()).without_vm;
         let chosen: Vec<&Instance> = chosen.into_iter().filter(with_vm).collect();

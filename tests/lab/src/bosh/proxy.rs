@@ -1,7 +1,7 @@
 //! A proxy that treats its ports as kube-proxy of the runbook's age does: it binds three of them, does not die of one
 //! that is taken, says so in klog's form, and tries again every five seconds for ever.
 //!
-//! Files in [`KNOBS`] make it sick; each is read at the start, but for `exit-after`.
+//! Files in [`KNOBS`] make it sick; each is read at the start, so that a proxy that runs stays as it is.
 
 use std::fs;
 use std::io::Write as _;
@@ -42,6 +42,7 @@ const PORTS: [(&str, &str, &str); 3] = [
 pub(super) fn run() -> Result<ExitCode> {
     let knob = |name: &str| fs::read_to_string(Path::new(KNOBS).join(name)).ok();
     let began = Instant::now();
+    let after = knob("exit-after").and_then(|text| text.trim().parse().ok());
     // Under a control script that waits for its child, monit's TERM comes to the group and to this process alike.
     if knob("ignore-term").is_some() {
         let ignored = std::sync::Arc::default();
@@ -60,20 +61,15 @@ pub(super) fn run() -> Result<ExitCode> {
         if !missing.is_empty() && Instant::now() >= next {
             missing.retain(|number| {
                 let (address, place, complaint) = PORTS[*number];
-                match TcpListener::bind(address) {
-                    Ok(listener) => {
-                        open.push(listener);
-                        false
-                    }
-                    Err(_) => {
-                        log('E', place, &complaint.replace("ADDRESS", address));
-                        true
-                    }
-                }
+                let Ok(listener) = TcpListener::bind(address) else {
+                    log('E', place, &complaint.replace("ADDRESS", address));
+                    return true;
+                };
+                open.push(listener);
+                false
             });
             next = Instant::now() + RETRY;
         }
-        let after = knob("exit-after").and_then(|text| text.trim().parse().ok());
         if after.is_some_and(|seconds| began.elapsed() >= Duration::from_secs(seconds)) {
             log('F', "server.go:400", "exiting: the lab wants it so");
             return Ok(ExitCode::FAILURE);

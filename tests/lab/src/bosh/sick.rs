@@ -21,9 +21,9 @@ pub enum Sickness {
     PidfileStranger,
     /// The proxy is gone, and its PID is another program's process now.
     PidRecycled,
-    /// Proxies exit at their start.
+    /// Later proxies exit at their start.
     ExitsAtStart,
-    /// Proxies exit after two seconds.
+    /// Later proxies exit after two seconds.
     CrashLoop,
     /// The running proxy, and later ones, ignore TERM.
     IgnoresTerm,
@@ -86,7 +86,6 @@ impl Vms {
     }
 
     /// Makes a VM sick.
-    #[expect(clippy::too_many_lines, reason = "a list of all ways, each in a line or two")]
     pub fn make_sick(&self, vm: &str, how: Sickness) -> Result<()> {
         let layout = self.options().layout;
         let (pidfile, logs) = (layout.pidfile(), layout.logs());

@@ -108,9 +108,10 @@ impl Session {
                 user.as_deref().unwrap_or("vcap")
             );
             if let Some(key) = &gateway.key {
-                proxy.push_str(&format!(
-                    " -o PasswordAuthentication=no -o IdentitiesOnly=yes -o IdentityFile={key}"
-                ));
+                proxy.push_str(
+                    " -o PasswordAuthentication=no -o IdentitiesOnly=yes -o IdentityFile=",
+                );
+                proxy.push_str(key);
             }
             option(proxy);
         }
@@ -195,18 +196,14 @@ pub(super) fn run_all(
             command,
             unstarted: None,
         };
-        match begun {
-            Ok(mut child) => {
-                open += 2;
-                read(number, "stdout", child.stdout.take(), &send);
-                read(number, "stderr", child.stderr.take(), &send);
-                running.push((Some(child), ended));
-            }
-            Err(_) => {
-                ended.unstarted =
-                    Some("exec: \"ssh\": executable file not found in $PATH".to_owned());
-                running.push((None, ended));
-            }
+        if let Ok(mut child) = begun {
+            open += 2;
+            read(number, "stdout", child.stdout.take(), &send);
+            read(number, "stderr", child.stderr.take(), &send);
+            running.push((Some(child), ended));
+        } else {
+            ended.unstarted = Some("exec: \"ssh\": executable file not found in $PATH".to_owned());
+            running.push((None, ended));
         }
     }
     let mut told = false;

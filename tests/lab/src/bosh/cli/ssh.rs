@@ -75,7 +75,9 @@ pub(super) fn run(
         count => {
             let plural = if count == 1 { "error" } else { "errors" };
             // The command's own per cents are taken for a format.
-            errors.iter_mut().for_each(|error| *error = format!("\t* {}", mangled(error)));
+            for error in &mut errors {
+                *error = format!("\t* {}", mangled(error));
+            }
             Err(format!("Running SSH:\n  {count} {plural} occurred:\n{}\n\n", errors.join("\n")))
         }
     }
@@ -127,7 +129,7 @@ fn mangled(text: &str) -> String {
         let mut letters = part.chars();
         match letters.next() {
             Some(letter) => {
-                out.push_str(&format!("%!{letter}(MISSING)"));
+                out.extend(["%!", letter.encode_utf8(&mut [0; 4]), "(MISSING)"]);
                 out.push_str(letters.as_str());
             }
             None => out.push_str("%!(NOVERB)"),

@@ -182,12 +182,12 @@ impl Director {
             "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{authorization}Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
             body.len()
         )
-        .map_err(tls)?;
+        .map_err(|error| tls(&error))?;
         let mut text = Vec::new();
         match stream.read_to_end(&mut text) {
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::UnexpectedEof && !text.is_empty() => {}
-            Err(error) => return Err(tls(error)),
+            Err(error) => return Err(tls(&error)),
         }
         let text = String::from_utf8_lossy(&text);
         let (head, body) = text.split_once("\r\n\r\n").ok_or("EOF")?;
@@ -202,7 +202,7 @@ impl Director {
 }
 
 /// Go's words for a certificate that nobody vouches for; other trouble in ours.
-fn tls(error: std::io::Error) -> String {
+fn tls(error: &std::io::Error) -> String {
     let text = error.to_string();
     if text.contains("UnknownIssuer") || text.contains("BadSignature") {
         return "tls: failed to verify certificate: x509: certificate signed by unknown authority"

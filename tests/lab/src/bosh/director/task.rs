@@ -20,7 +20,7 @@ impl Failure {
         Self { code, message: message.to_owned() }
     }
 
-    pub(super) fn internal(error: anyhow::Error) -> Self {
+    pub(super) fn internal(error: &anyhow::Error) -> Self {
         Self::new(100, &format!("{error:#}"))
     }
 }

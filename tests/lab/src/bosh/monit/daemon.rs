@@ -26,7 +26,7 @@ pub(super) fn run(control_file: &Path) -> Result<()> {
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             // A client that goes in the middle is no matter of the daemon.
-            let _ = answer(stream, &shared, began, &wake);
+            let _ = answer(&stream, &shared, began, &wake);
         }
     });
     let mut vm = Vm { log: config.log, direct: false };
@@ -45,10 +45,10 @@ fn idle(poll: Duration, woken: &Receiver<()>, vm: &mut Vm) {
 }
 
 /// One request: `GET /summary`, `GET /status`, or `POST /NAME?action=WORD`.
-fn answer(stream: TcpStream, board: &Board, began: Instant, wake: &Sender<()>) -> Result<()> {
+fn answer(mut stream: &TcpStream, board: &Board, began: Instant, wake: &Sender<()>) -> Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     let mut line = String::new();
-    BufReader::new(&stream).take(1000).read_line(&mut line)?;
+    BufReader::new(stream).take(1000).read_line(&mut line)?;
     let mut words = line.split_whitespace();
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let (code, body) = match (method, target) {
@@ -68,7 +68,7 @@ fn answer(stream: TcpStream, board: &Board, began: Instant, wake: &Sender<()>) -
         }
         _ => (404, String::new()),
     };
-    write!(&stream, "HTTP/1.0 {code} -\r\nConnection: close\r\n\r\n{body}")?;
+    write!(stream, "HTTP/1.0 {code} -\r\nConnection: close\r\n\r\n{body}")?;
     Ok(())
 }
 

@@ -136,9 +136,8 @@ fn recorded(text: &str, heading: &str) -> Vec<(f64, String)> {
         let (Ok(time), Some((state, _))) = (time.trim().parse(), state.split_once(';')) else {
             if seen.is_empty() {
                 continue;
-            } else {
-                break;
-            };
+            }
+            break;
         };
         if seen.last().is_none_or(|(_, last)| last != state.trim()) {
             seen.push((time, state.trim().to_owned()));
