@@ -56,20 +56,20 @@ fn anew(text: &str) -> String {
     text.replace("\t138\t", "\t331\t").replace("\t138\n", "\t331\n").replace("509642", "517500")
 }
 
-fn said(text: impl Into<String>) -> Answer {
-    Ok(Reach::Said(text.into()))
+fn said(text: impl Into<String>) -> Reach {
+    Reach::Said(text.into())
 }
 
-fn lost() -> Answer {
-    Ok(Reach::Lost("the connection ended".to_owned()))
+fn lost() -> Reach {
+    Reach::Lost("the connection ended".to_owned())
 }
 
-fn unreachable() -> Answer {
-    Ok(Reach::Unreachable("ssh: connect to host x port 22: Connection refused".to_owned()))
+fn unreachable() -> Reach {
+    Reach::Unreachable("ssh: connect to host x port 22: Connection refused".to_owned())
 }
 
 /// A restart that worked.
-fn restarted() -> Answer {
+fn restarted() -> Reach {
     let before = HEALTHY.replace("end\n", "");
     let after = anew(&HEALTHY.replace("phase\tbefore", "phase\tafter").replace("end\n", ""));
     said(format!(
@@ -77,12 +77,16 @@ fn restarted() -> Answer {
     ))
 }
 
-fn unlike(why: &str) -> Answer {
+fn unlike(why: &str) -> Reach {
     said(format!("{}verdict\tmoved\t{why}\nend\n", HEALTHY.replace("end\n", "")))
 }
 
-fn does(deed: Deed, answers: Vec<Answer>) -> (Outcome, Vec<&'static str>) {
-    let hosts = Scripted { answers: Mutex::new(answers.into()), sent: Mutex::default() };
+fn does(deed: Deed, answers: Vec<Reach>) -> (Outcome, Vec<&'static str>) {
+    answered(deed, answers.into_iter().map(Ok).collect())
+}
+
+fn answered(deed: Deed, answers: VecDeque<Answer>) -> (Outcome, Vec<&'static str>) {
+    let hosts = Scripted { answers: Mutex::new(answers), sent: Mutex::default() };
     let name = InstanceName { group: "minion".into(), id: "a".into() };
     let job = Jobs::embedded().named("proxy");
     let target = Target { name, index: Some(0), az: "z1".into(), bootstrap: false, job };
@@ -93,7 +97,7 @@ fn does(deed: Deed, answers: Vec<Answer>) -> (Outcome, Vec<&'static str>) {
     (outcome, hosts.sent.into_inner().expect("one thread"))
 }
 
-fn restart(answers: Vec<Answer>) -> (Class, bool, Vec<&'static str>) {
+fn restart(answers: Vec<Reach>) -> (Class, bool, Vec<&'static str>) {
     let (outcome, sent) = does(Deed::Restart { start_stopped: false }, answers);
     (outcome.class, outcome.changed, sent)
 }
@@ -111,9 +115,9 @@ fn only_what_did_not_run_is_sent_again() {
     assert_eq!(again, (Class::Ok, true, vec!["restart"; 3]));
     let never = restart(vec![unreachable(), unreachable(), unreachable()]);
     assert_eq!(never, (Class::Unreachable, false, vec!["restart"; 3]));
-    let key = restart(vec![Ok(Reach::HostKey("another".into()))]);
+    let key = restart(vec![Reach::HostKey("another".into())]);
     assert_eq!(key, (Class::HostKey, false, vec!["restart"]));
-    let agent = || Ok(Reach::Agent("Timed out sending".into()));
+    let agent = || Reach::Agent("Timed out sending".into());
     assert_eq!(restart(vec![agent(), agent()]), (Class::Agent, false, vec!["restart"; 2]));
 }
 
@@ -141,7 +145,7 @@ fn a_damaged_answer_is_a_lost_one() {
         restart(vec![said(cut), said(anew(HEALTHY))]),
         (Class::Warn, true, vec!["restart", "look"])
     );
-    let garbled = Ok(Reach::Garbled("damaged".into()));
+    let garbled = Reach::Garbled("damaged".into());
     assert_eq!(restart(vec![garbled, said(anew(HEALTHY))]).0, Class::Warn);
 }
 
@@ -181,9 +185,11 @@ fn what_is_busy_is_waited_for_and_not_for_ever() {
 
 #[test]
 fn the_director_s_failure_is_its_own_class() {
-    let error =
-        Err(BoshError::Director { kind: DirectorFault::Credentials, message: "401".into() });
-    assert_eq!(restart(vec![error]), (Class::Director, false, vec!["restart"]));
+    let message = "401".to_owned();
+    let error = BoshError::Director { kind: DirectorFault::Credentials, message };
+    let (outcome, sent) =
+        answered(Deed::Restart { start_stopped: false }, VecDeque::from([Err(error)]));
+    assert_eq!((outcome.class, outcome.changed, sent), (Class::Director, false, vec!["restart"]));
 }
 
 #[test]

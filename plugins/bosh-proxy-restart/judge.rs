@@ -406,6 +406,9 @@ mod tests {
         format!("{kind}\t{pid}\t{parent}\tS\t{start}\thost\t{exe}\t{exe} --master=x\n")
     }
 
+    /// What it is, what is changed on the healthy VM, and what is found.
+    type Trouble<'a> = (&'a str, Vec<(&'a str, &'a str)>, Vec<Code>);
+
     #[test]
     fn each_trouble_has_its_code() {
         let twin = process("proc", 906, 1, 518_000, EXE);
@@ -421,7 +424,7 @@ mod tests {
         let killed = format!("logkind\t{log}\t1\tKill timed out, using kill -9 on 194...\nend\n");
         let stray = kind(1, metrics).replace("[138]", "[906]");
         let pod = format!("{}end\n", twin.replace("host", "other"));
-        let cases: Vec<(&str, Vec<(&str, &str)>, Vec<Code>)> = vec![
+        let cases: Vec<Trouble<'_>> = vec![
             ("healthy", vec![], vec![]),
             ("twin", vec![("end\n", &two)], vec![Code::Duplicate]),
             (
