@@ -44,6 +44,12 @@ fn kubeconfigs_that_cannot_be_used_are_named() {
             "dns --yes",
             "gone",
         ),
+        (
+            "an auth provider that kubectl has dropped",
+            &good.replace("    {}\n", "    auth-provider: {name: gcp}\n"),
+            "dns --yes",
+            "auth provider `gcp`",
+        ),
     ] {
         fs::write(sandbox.path("kubeconfig"), text).unwrap();
         let outcome = sandbox.run(line);

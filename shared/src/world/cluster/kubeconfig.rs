@@ -167,6 +167,13 @@ fn pick(
             .clone()
             .unwrap_or_default(),
     };
+    // kubectl 1.26 removed all of them but this one.
+    if let Some(provider) = user.auth_provider.as_ref().filter(|p| p.name != "oidc") {
+        return Err(missing(
+            format!("a user with auth provider `{}`, which kubectl has dropped,", provider.name),
+            "let the user have an exec plugin, or a client certificate".to_owned(),
+        ));
+    }
     let mut user = user;
     if let Some(exec) = user.exec.as_mut().filter(|e| e.provide_cluster_info) {
         exec.cluster = (&cluster).try_into().ok();
