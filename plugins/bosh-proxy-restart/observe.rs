@@ -1,12 +1,13 @@
 //! Looks at everything before anything is changed: the director, its locks, each VM.
 
+use crate::TOOL;
 use crate::cli::CommonArgs;
 use crate::finding::{Code, Finding};
 use crate::hosts::{self, Asked, Hosts, Looked, NotReached};
 use crate::judge;
 use crate::look::Look;
 use crate::script::Marks;
-use crate::targets::{self, LeftOut, Selector, Target};
+use crate::targets::{self, LeftOut, Selector, Target, TargetsError};
 use rotation_core::cli::failure::Failure;
 use rotation_core::facts::bosh::DirectorLock;
 use rotation_core::world::beside::{both, each};
@@ -63,8 +64,15 @@ pub(crate) fn fleet(
     let chosen =
         targets::choose(name, &deployment.instances, selectors, &jobs, common.job.as_deref());
     let chosen = chosen.map_err(|error| {
-        Failure::refused(error.to_string())
-            .with_hint(format!("run `bosh -d {name} instances --ps` to see what there is"))
+        let hint = match &error {
+            TargetsError::NoInstance { .. } => {
+                format!("run `bosh -d {name} instances --ps` to see what there is")
+            }
+            TargetsError::NoGroups { .. } => {
+                format!("name the groups: `{} GROUP... -d {name}`", TOOL.name)
+            }
+        };
+        Failure::refused(error.to_string()).with_hint(hint)
     })?;
     Ok(Fleet {
         environment: deployment.environment,
