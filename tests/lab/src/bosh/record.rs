@@ -1,6 +1,6 @@
 //! When each proxy was up: watched from outside the VMs, in their own tables of sockets, whatever any tool says.
 //!
-//! One process looks at all VMs of a lab some five times a second. A proxy is up while its health port is listened
+//! One process looks at all VMs of a lab ten times a second. A proxy is up while its health port is listened
 //! on. Two that were down together at any look are found: all are looked at in the same moment.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use crate::process::Identity;
 
 /// The port that a proxy answers for its health.
 const HEALTH: u16 = 10256;
-const EVERY: Duration = Duration::from_millis(200);
+const EVERY: Duration = Duration::from_millis(100);
 
 /// One change, as a line of the record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -103,7 +103,8 @@ impl Vms {
             Sickness::PidfileLost => format!("rm {pidfile}"),
             Sickness::PidfileEmpty => format!(": >{pidfile}"),
             Sickness::PidfileStranger => {
-                format!("readlink -e /proc/*/exe >/dev/null; {STRANGER} >{pidfile}")
+                // At once: a pidfile that is empty for a moment makes monit start another proxy.
+                format!("{STRANGER} >{pidfile}.new; mv {pidfile}.new {pidfile}")
             }
             Sickness::PidRecycled => format!(
                 "pid=$(cat {pidfile}); kill -9 $pid; while [ -e /proc/$pid ]; do :; done; \

@@ -161,6 +161,10 @@ pub(crate) fn sicknesses() -> Result<()> {
 /// Why all of this is there.
 pub(crate) fn runbook() -> Result<()> {
     let lab = start(3, Layout::Gov, Monit::Stemcell)?;
+    for vm in ["minion-0", "minion-1", "minion-2"] {
+        // On a busy machine the first could be up again before the last one's turn.
+        lab.set_knob(vm, "start-delay", Some("10"))?;
+    }
     let mut command = std::process::Command::new(lab.bosh());
     command
         .args(["ssh", "minion", "-c", "sudo /var/vcap/bosh/bin/monit restart proxy"])
