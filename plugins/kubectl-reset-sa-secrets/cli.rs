@@ -14,6 +14,7 @@ use rotation_core::cli::selection::SelectionArgs;
 use rotation_core::facts::ca_bundle::CaBundle;
 use rotation_core::facts::duration::parse_go;
 use rotation_core::facts::pace::Pace;
+use rotation_core::facts::selector::Selector;
 use rotation_core::facts::signing_key::PublicKeys;
 use rotation_core::plan::recycle::options::{Allowance, Options};
 use rotation_core::plan::recycle::presets::Presets;
@@ -276,7 +277,7 @@ impl Args {
 impl WhatArgs {
     /// A request that only looks.
     pub(crate) fn request(&self, connection: &ConnectionArgs) -> Result<Request, Failure> {
-        if self.selection.selector.as_ref().is_some_and(|s| s.is_empty()) {
+        if self.selection.selector.as_ref().is_some_and(Selector::is_empty) {
             return Err(Failure::usage("the selector is empty; name a label"));
         }
         let named = connection.namespace.clone().filter(|n| !n.is_empty());

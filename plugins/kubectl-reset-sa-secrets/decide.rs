@@ -152,10 +152,8 @@ fn way(
         }
         State::Fresh if request.all => renew(true),
         State::Fresh => Way::Leave,
-        State::OldCa if secret.immutable => renew(false),
-        State::OldCa => Way::Renew(Renewal::Await),
-        State::Empty if secret.immutable => renew(false),
-        State::Empty => Way::Renew(Renewal::Await),
+        State::OldCa | State::Empty if secret.immutable => renew(false),
+        State::OldCa | State::Empty => Way::Renew(Renewal::Await),
         State::Refused(_) | State::OtherKey(_) => renew(false),
         State::Unknown(_) if request.all || request.revoke => renew(true),
         State::Unknown(why) => Way::Refuse(

@@ -13,6 +13,9 @@ use std::collections::BTreeMap;
 /// Secrets that may be empty at a time: each for as long as the controller manager needs for so many, not for all.
 const AT_ONCE: u32 = 16;
 
+/// How what a replacement destroyed is brought back.
+const RESTORE: &str = "kubectl reset-sa-secrets restore BACKUP";
+
 /// Draws the plan.
 pub(crate) fn draw(
     header: Header,
@@ -134,7 +137,6 @@ fn steps(
         };
         Some(step(action, expect, vec![lists(to)], "list the old one again"))
     };
-    const RESTORE: &str = "kubectl reset-sa-secrets restore BACKUP";
     match renewal {
         Renewal::Refill { revive } => {
             let Some(token_sha256) = before else { return Vec::new() };

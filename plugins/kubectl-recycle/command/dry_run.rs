@@ -64,9 +64,11 @@ fn request(step: &Step) -> Option<Request> {
             dry_run: true,
         }),
         // Nothing is asked for a pod that goes anyway, or for one whose manifest is only read by a real run.
-        Action::AwaitPod | Action::CreatePod { .. } | Action::RestartRollout { .. } => None,
-        // No plan of this tool holds them.
-        Action::RefillToken { .. }
+        // Tokens are in no plan of this tool.
+        Action::AwaitPod
+        | Action::CreatePod { .. }
+        | Action::RestartRollout { .. }
+        | Action::RefillToken { .. }
         | Action::AwaitToken
         | Action::CreateToken { .. }
         | Action::RepointAccount { .. }

@@ -25,13 +25,14 @@ use std::time::Duration;
 /// The version of the result's format.
 pub(super) const SCHEMA_VERSION: &str = "rotation/reset-result/v1";
 
-fn is_token(step: &&Step) -> bool {
+fn is_token(step: &Step) -> bool {
     step.target.kind == "Secret"
 }
 
 /// `reset 3 token secrets and recycle 2 pods`.
 pub(super) fn what(plan: &Plan) -> String {
-    let secrets: BTreeSet<_> = plan.steps().filter(is_token).map(|s| &s.target.uid).collect();
+    let secrets: BTreeSet<_> =
+        plan.steps().filter(|s| is_token(s)).map(|s| &s.target.uid).collect();
     let pods: BTreeSet<_> = plan.steps().filter(|s| !is_token(s)).map(|s| &s.target.uid).collect();
     let mut parts = Vec::new();
     if !secrets.is_empty() {
@@ -124,14 +125,14 @@ pub(super) fn sentence(plan: &Plan, report: &Report, journal: &Path) -> String {
         .map(|s| format!("{} ({})", s.target.kubectl_name(), s.target.namespace))
         .collect();
     if !unfilled.is_empty() {
-        text += &format!("; not proven: {}", unfilled.join(", "));
+        text = format!("{text}; not proven: {}", unfilled.join(", "));
     }
     let left = plan.skipped.iter().filter(|s| s.refused).count();
     if left > 0 {
-        text += &format!("; {left} left alone");
+        text = format!("{text}; {left} left alone");
     }
     if let Some(lost) = &report.journal_lost {
-        text += &format!("; the journal cannot be written: {lost}");
+        text = format!("{text}; the journal cannot be written: {lost}");
     }
     match exit {
         Exit::Done => text,
@@ -350,6 +351,6 @@ fn again(args: &Args) -> String {
     flag("--max-unavailable", args.max_unavailable.map(|pace| pace.to_string()));
     words.extend(args.what.all.then(|| "--all".to_owned()));
     words.extend(args.revoke.then(|| "--revoke".to_owned()));
-    let words: String = words.iter().map(|word| format!(" {word}")).collect();
-    format!("{words}{}", scope(args))
+    let space = if words.is_empty() { "" } else { " " };
+    format!("{space}{}{}", words.join(" "), scope(args))
 }

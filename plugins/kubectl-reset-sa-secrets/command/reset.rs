@@ -103,7 +103,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
         ));
         proofs.ca.get_or_insert(sung.ca);
     }
-    let stage = apply::Stage {
+    let prepared = apply::Stage {
         cluster: &cluster,
         others: &others,
         state: &state,
@@ -111,7 +111,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
         interrupt: &interrupt,
         proofs,
     };
-    let report = apply::run(args, console, stage, &made)?;
+    let report = apply::run(args, console, prepared, &made)?;
     report::print(args, console, plan, &report)?;
     Ok(report::exit(plan, &report))
 }

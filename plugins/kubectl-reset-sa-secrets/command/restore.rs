@@ -52,7 +52,7 @@ pub(super) fn run(
     }
     let (mut wanted, mut refused) = (Vec::new(), Vec::new());
     for secret in backup.secrets {
-        match look(&cluster, secret)? {
+        match look(&cluster, &secret)? {
             Found::Wanted(secret) => wanted.push(*secret),
             Found::There(words) => console.note(&format!("{words} is there already")),
             Found::Hopeless(words) => refused.push(words),
@@ -77,7 +77,7 @@ pub(super) fn run(
         namespace: None,
     };
     confirm(console, confirmed, &question)?;
-    act(args, console, &cluster, &wanted, refused.len())
+    Ok(act(args, console, &cluster, &wanted, refused.len()))
 }
 
 fn read(path: &Path) -> Result<Backup, Failure> {
@@ -101,7 +101,7 @@ enum Found {
     Hopeless(String),
 }
 
-fn look(cluster: &Cluster, secret: Value) -> Result<Found, Failure> {
+fn look(cluster: &Cluster, secret: &Value) -> Result<Found, Failure> {
     let text =
         |key: &str| secret.pointer(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
@@ -114,7 +114,7 @@ fn look(cluster: &Cluster, secret: Value) -> Result<Found, Failure> {
     }
     match cluster.account(&namespace, &account)? {
         Some(found) if uid.is_empty() || found.uid.as_str() == uid => {
-            let manifest = plain(&secret);
+            let manifest = plain(secret);
             Ok(Found::Wanted(Box::new(Wanted { namespace, name, account, manifest })))
         }
         Some(_) => Ok(Found::Hopeless(format!(
@@ -143,7 +143,7 @@ fn act(
     cluster: &Cluster,
     wanted: &[Wanted],
     refused: usize,
-) -> Result<Exit, Failure> {
+) -> Exit {
     let create = |w: &Wanted| Request::Create {
         thing: Thing::Secret,
         namespace: w.namespace.clone(),
@@ -177,11 +177,11 @@ fn act(
             TOOL.name
         ));
     }
-    Ok(match (restored == wanted.len() && refused == 0, restored) {
+    match (restored == wanted.len() && refused == 0, restored) {
         (true, _) => Exit::Done,
         (false, 0) => Exit::Refused,
         (false, _) => Exit::Partly,
-    })
+    }
 }
 
 fn said(answer: &Answer) -> String {
@@ -210,15 +210,15 @@ fn list(cluster: &Cluster, wanted: &Wanted) -> bool {
     if named || account.secrets.is_empty() {
         return true;
     }
-    let mut names: Vec<Value> = account.secrets.iter().map(|s| json!({ "name": s })).collect();
-    names.push(json!({ "name": wanted.name }));
+    let mut list: Vec<Value> = account.secrets.iter().map(|s| json!({ "name": s })).collect();
+    list.push(json!({ "name": wanted.name }));
     let request = Request::Merge {
         thing: Thing::ServiceAccount,
         namespace: wanted.namespace.clone(),
         name: wanted.account.clone(),
         uid: account.uid.clone(),
         resource_version: account.resource_version.to_string(),
-        change: json!({ "secrets": names }),
+        change: json!({ "secrets": list }),
         dry_run: false,
     };
     let mut listed = false;

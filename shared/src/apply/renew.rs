@@ -79,11 +79,11 @@ impl Interpreter for Renewer<'_> {
         }
         .into_iter();
         let unanswered = || Effect::Unclear("an answer that did not come".to_owned());
-        let mut next = |step: &&Step| {
+        let next = |step: &&Step| {
             if is_token(step) { of_tokens.next() } else { of_others.next() }
                 .unwrap_or_else(unanswered)
         };
-        steps.iter().map(|step| next(step)).collect()
+        steps.iter().map(next).collect()
     }
 
     fn verify(&mut self, step: &Step) -> Verified {
@@ -121,7 +121,7 @@ impl Interpreter for Renewer<'_> {
 
     fn remarks(&mut self) -> Vec<Remark> {
         let mut remarks = self.keeper.remarks();
-        remarks.extend(self.pods.iter_mut().flat_map(|pods| pods.remarks()));
+        remarks.extend(self.pods.iter_mut().flat_map(Interpreter::remarks));
         remarks
     }
 }

@@ -221,7 +221,7 @@ fn subject(step: &Step) -> Subject {
 fn doing(action: &Action) -> &'static str {
     match action {
         Action::EvictPod { .. } => "to be evicted",
-        Action::DeletePod { .. } => "to be deleted",
+        Action::DeletePod { .. } | Action::DeleteSecret => "to be deleted",
         Action::AwaitPod => "on its way out already",
         Action::CreatePod { .. } => "to be created again",
         Action::RestartRollout { .. } => "to be rolled out",
@@ -229,14 +229,13 @@ fn doing(action: &Action) -> &'static str {
         Action::AwaitToken => "left to the controller manager",
         Action::CreateToken { .. } => "to be created anew",
         Action::RepointAccount { .. } => "to be replaced in the lists of its account",
-        Action::DeleteSecret => "to be deleted",
     }
 }
 
 fn done(action: &Action) -> &'static str {
     match action {
         Action::EvictPod { .. } => "evicted",
-        Action::DeletePod { .. } => "deleted",
+        Action::DeletePod { .. } | Action::DeleteSecret => "deleted",
         Action::AwaitPod => "on its way out",
         Action::CreatePod { .. } => "created again",
         Action::RestartRollout { .. } => "roll-out begun",
@@ -244,7 +243,6 @@ fn done(action: &Action) -> &'static str {
         Action::AwaitToken => "waited for",
         Action::CreateToken { .. } => "created anew",
         Action::RepointAccount { .. } => "replaced in the lists of its account",
-        Action::DeleteSecret => "deleted",
     }
 }
 

@@ -306,8 +306,10 @@ pub(super) async fn published_keys(asker: &Asker) -> Result<Option<PublicKeys>, 
     // It answers 406 to who asks for plain JSON.
     match asker.get_as("/openid/v1/jwks", "application/jwk-set+json").await {
         Ok(reply) => Ok(PublicKeys::from_jwks(&reply.body).filter(|keys| !keys.is_empty())),
-        Err(ClusterError::Api { code: 401 | 403 | 404 | 406, .. })
-        | Err(ClusterError::NotAnApiServer { .. }) => Ok(None),
+        Err(
+            ClusterError::Api { code: 401 | 403 | 404 | 406, .. }
+            | ClusterError::NotAnApiServer { .. },
+        ) => Ok(None),
         Err(error) => Err(error),
     }
 }
