@@ -1,7 +1,10 @@
 //! Ways in which a VM can be sick, each by one word.
 
+use std::fs::File;
+
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::ValueEnum;
+use rustix::fs::{FlockOperation, flock};
 
 use super::faults::{Faults, HostKey, InstanceFaults};
 use super::plan::{BLACK_HOLE, NOBODY};
@@ -80,6 +83,11 @@ pub enum Sickness {
 impl Vms {
     /// Changes what is wrong with the director, the agents and addresses.
     pub fn set_faults(&self, change: impl FnOnce(&mut Faults)) -> Result<()> {
+        // One after the other, whoever it is: each changes what the last one left.
+        let path = self.dir().join("faults.lock");
+        let lock =
+            File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        flock(&lock, FlockOperation::LockExclusive).context("cannot lock the lab's faults")?;
         let mut faults = Faults::read(self.dir())?;
         change(&mut faults);
         faults.write(self.dir())
@@ -166,11 +174,11 @@ impl Vms {
             Sickness::ClockOff => {
                 let library = needs::clock()
                     .map_err(|missing| anyhow!(needs::advice(&[missing]).unwrap_or_default()))?;
-                let root = boot::root(self.dir(), vm);
-                boot::write(&root, "/etc/faketimerc", 0o644, "+3600\n")?;
-                // What is started from here on has the other clock.
-                boot::write(&root, "/etc/ld.so.preload", 0o644, &format!("{library}\n"))?;
-                return self.restart_service(vm, "sshd");
+                // Whoever asks for the time; a library in every process of the VM would be a sickness of its own.
+                format!(
+                    "printf '#!/bin/sh\\nexec env LD_PRELOAD={library} FAKETIME=+3600s /usr/bin/date \"$@\"\\n' \
+                     >/usr/local/bin/date; chmod 755 /usr/local/bin/date"
+                )
             }
             Sickness::DiskFull => {
                 "cat /dev/zero >/var/vcap/data/filler 2>/dev/null; [ -s /var/vcap/data/filler ]"
@@ -194,7 +202,7 @@ impl Vms {
         self.sh(
             vm,
             "kill -CONT $(cat /run/lab/sshd.pid /run/lab/monit.pid 2>/dev/null) 2>/dev/null; \
-                     pkill -9 -x port-holder; rm -f /var/vcap/data/filler /etc/ld.so.preload",
+                     pkill -9 -x port-holder; rm -f /var/vcap/data/filler /usr/local/bin/date",
         )
         .or_else(|error| {
             if error.to_string().contains("failed (exit") { Ok(String::new()) } else { Err(error) }
