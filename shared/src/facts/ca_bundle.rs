@@ -126,7 +126,7 @@ mod tests {
             match (CaBundle::expected(&text), expected) {
                 (Ok(bundle), Ok(count)) => assert_eq!(bundle.len(), count, "{what}"),
                 (Err(error), Err(words)) => {
-                    assert!(error.to_string().contains(words), "{what}: {error}")
+                    assert!(error.to_string().contains(words), "{what}: {error}");
                 }
                 (found, _) => panic!("{what}: {found:?}"),
             }

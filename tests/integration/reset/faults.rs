@@ -192,7 +192,7 @@ fn another_ca_than_is_published_stops_everything() {
     world.rotate();
     // A second controller manager with another CA: the one publishes, the other fills.
     world.api.change("configmaps", "kube-system", "kube-root-ca.crt", |map| {
-        map["immutable"] = true.into()
+        map["immutable"] = true.into();
     });
     world.controller.change(|c| c.ca = Authority::new("kubernetes").pem());
     let before = world.keys();
@@ -319,7 +319,8 @@ fn orphans_foreigners_and_what_is_going_are_left_alone() {
         secret["metadata"]["ownerReferences"] =
             json!([{"apiVersion": "x/v1", "kind": "Vault", "name": "v", "uid": "v"}]);
     });
-    for name in ["going"] {
+    {
+        let name = "going";
         world.api.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name},
             "status": {"phase": "Terminating"}}));
         world.api.put(json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": name, "name": "default"}}));
