@@ -21,3 +21,4 @@ pub mod version;
 pub mod wire;
 pub mod words;
 pub mod workload;
+pub mod x509;
