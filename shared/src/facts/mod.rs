@@ -22,3 +22,4 @@ pub mod version;
 pub mod wire;
 pub mod words;
 pub mod workload;
+pub mod x509;

@@ -1,6 +1,7 @@
 //! Private keys: read, told apart, written. What is held of them is wiped when it is let go, and nothing prints them.
 
 use super::exit::{Exit, Fault};
+use super::x509::{self, Label, Oddity};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use der::asn1::{BitStringRef, UintRef};
@@ -152,20 +153,25 @@ impl fmt::Debug for PrivateKey {
 }
 
 impl PrivateKey {
-    /// From the DER of one PEM block, and its label.
-    pub fn from_block(
-        label: &str,
-        der: &[u8],
-        passphrase: Option<&[u8]>,
-    ) -> Result<Self, KeyError> {
-        match label {
-            "RSA PRIVATE KEY" => Self::from_pkcs1(der),
-            "EC PRIVATE KEY" => Self::from_sec1(der, None),
-            "PRIVATE KEY" => Self::from_pkcs8(der),
-            "ENCRYPTED PRIVATE KEY" => {
-                let passphrase = passphrase.ok_or(KeyError::NoPassphrase)?;
-                Self::from_encrypted(der, passphrase)
-            }
+    /// From a PEM file: the one private key in it. Certificates and other blocks beside it are left alone.
+    pub fn from_pem(text: &[u8], passphrase: Option<&[u8]>) -> Result<Self, KeyError> {
+        let pem = x509::read_pem(text);
+        let mut keys = pem.blocks.iter().filter(|block| block.label.is_private());
+        match (keys.next(), keys.count()) {
+            (Some(block), 0) => Self::from_block(block, passphrase),
+            (Some(_), more) => Err(KeyError::Several(more + 1)),
+            (None, _) if cut_off(&pem.oddities) => Err(KeyError::Damaged),
+            (None, _) => Err(KeyError::Missing),
+        }
+    }
+
+    /// From one PEM block.
+    pub fn from_block(block: &x509::Block, passphrase: Option<&[u8]>) -> Result<Self, KeyError> {
+        match block.label {
+            Label::Pkcs1Key => Self::from_pkcs1(&block.der),
+            Label::Sec1Key => Self::from_sec1(&block.der, None),
+            Label::Pkcs8Key => Self::from_pkcs8(&block.der),
+            Label::EncryptedKey => Self::from_encrypted(&block.der, passphrase),
             _ => Err(KeyError::Kind),
         }
     }
@@ -219,9 +225,10 @@ impl PrivateKey {
         }
     }
 
-    fn from_encrypted(der: &[u8], passphrase: &[u8]) -> Result<Self, KeyError> {
-        let read =
-            EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| KeyError::UnknownEncryption)?;
+    fn from_encrypted(der: &[u8], passphrase: Option<&[u8]>) -> Result<Self, KeyError> {
+        // The old encryption leaves noise where the structure would be.
+        let read = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| KeyError::OldEncryption)?;
+        let passphrase = passphrase.ok_or(KeyError::NoPassphrase)?;
         if read.encryption_algorithm.pbes2().is_none() {
             return Err(KeyError::UnknownEncryption);
         }
@@ -275,6 +282,10 @@ impl PrivateKey {
                 .to_vec(),
         }
     }
+}
+
+fn cut_off(oddities: &[Oddity]) -> bool {
+    oddities.iter().any(|o| matches!(o, Oddity::Broken { .. } | Oddity::Unterminated { .. }))
 }
 
 /// Bits of an unsigned number.
