@@ -14,6 +14,7 @@ pub mod pace;
 pub mod placement;
 pub mod pod;
 pub mod pod_wire;
+pub mod private_key;
 pub mod selector;
 pub mod service;
 pub mod trace;

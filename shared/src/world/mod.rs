@@ -5,4 +5,7 @@ pub mod clock;
 pub mod cluster;
 pub mod dns;
 pub mod files;
+pub mod generation;
 pub mod interrupt;
+pub mod keys;
+pub mod survey;
