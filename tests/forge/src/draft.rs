@@ -68,6 +68,8 @@ pub struct Draft {
     pub other_century: bool,
     /// The SubjectPublicKeyInfo.
     pub spki: Vec<u8>,
+    /// The octets of an `issuerUniqueID`, which nobody uses and strict readers refuse.
+    pub unique_id: Option<Vec<u8>>,
     /// Its extensions.
     pub extensions: Vec<Extension>,
     /// Bytes behind it.
@@ -127,6 +129,7 @@ impl Draft {
             not_after: LEAF_UNTIL.to_owned(),
             other_century: false,
             spki,
+            unique_id: None,
             extensions: Vec::new(),
             trailing: Vec::new(),
         };
@@ -220,6 +223,9 @@ impl Draft {
         parts.push(sequence(&[self.date(&self.not_before), self.date(&self.not_after)]));
         parts.push(name(&self.subject));
         parts.push(self.spki.clone());
+        if let Some(octets) = &self.unique_id {
+            parts.push(wrap(0x81, &[&[0], octets.as_slice()].concat()));
+        }
         if !self.extensions.is_empty() {
             let extensions: Vec<Vec<u8>> = self.extensions.iter().map(Extension::der).collect();
             parts.push(wrap(0xa3, &sequence(&extensions)));

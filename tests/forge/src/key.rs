@@ -4,12 +4,16 @@ use crate::der::{bits, integer, oid, sequence, unsigned, wrap};
 use base64::Engine as _;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 /// An ECDSA key on P-256.
 #[derive(Debug)]
 pub struct Key {
     pkcs8: Vec<u8>,
     pair: EcdsaKeyPair,
+    /// Signatures that were made: the same draft is the same certificate, as often as it is asked for.
+    made: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
 }
 
 impl Default for Key {
@@ -25,7 +29,7 @@ impl Key {
         let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(algorithm, &random).expect("random numbers");
         let pair = EcdsaKeyPair::from_pkcs8(algorithm, pkcs8.as_ref(), &random).expect("a key");
-        Self { pkcs8: pkcs8.as_ref().to_vec(), pair }
+        Self { pkcs8: pkcs8.as_ref().to_vec(), pair, made: Mutex::default() }
     }
 
     /// Its SubjectPublicKeyInfo.
@@ -71,7 +75,9 @@ impl Key {
 
     /// Signs with SHA-256.
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
-        self.pair.sign(&SystemRandom::new(), message).expect("random numbers").as_ref().to_vec()
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let sign = || self.pair.sign(&SystemRandom::new(), message).expect("random numbers").as_ref().to_vec();
+        made.entry(message.to_vec()).or_insert_with(sign).clone()
     }
 }
 

@@ -107,6 +107,7 @@ pub fn judge(scene: &Scene<'_>) -> Vec<Finding> {
     authorities::check(scene, &members, &mut findings);
     keys::check(scene, &members, &mut findings);
     layout::check(scene, &members, &mut findings);
+    super::chain::without_second_names(&mut findings);
     findings.sort();
     // A field and its chain can say the same; once is enough.
     findings.dedup_by(|a, b| a.place == b.place && a.kind == b.kind && said_once(a.kind));

@@ -31,12 +31,11 @@ pub(super) fn defects() -> Vec<Defect> {
             w.pools = vec![("old-ca.crt".into(), w.ca_pem().into_bytes())];
             w.gone = vec!["pki/ca.crt", "pki/ca.key"];
         }),
-        with(Kind::ChainBroken, &[Kind::SerialNotPositive], |w| {
+        with(Kind::ChainBroken, &[Kind::CertificateStrict], |w| {
             // Between leaf and root there is one that strict verifiers do not read.
             let key = Key::new();
             let mut between = Draft::intermediate("between", &key, &w.ca);
-            between.serial = vec![0x80, 1, 2, 3, 4, 5, 6, 7];
-            between.version = Some(2);
+            between.unique_id = Some(vec![1, 2, 3]);
             w.put("pki/between.crt", between.pem(&w.ca_key));
             w.server = w.server.clone().under(&between);
             w.signer = Some(key);

@@ -114,7 +114,7 @@ fn row(path: &str, key: Option<&str>, signer: Option<&str>, kind: RowKind) -> La
 }
 
 /// Rows for what is there.
-fn rows() -> Vec<LayoutRow> {
+pub(super) fn rows() -> Vec<LayoutRow> {
     vec![
         row("ca.crt", Some("ca.key"), None, RowKind::Authority),
         row("server.crt", Some("server.key"), Some("ca.crt"), RowKind::Server),

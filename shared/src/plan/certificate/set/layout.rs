@@ -32,6 +32,13 @@ pub(super) fn row_with_key<'a>(rows: &'a [LayoutRow], path: &str) -> Option<&'a 
     rows.iter().filter(fits).max_by_key(|row| row.key.as_ref().map_or(0, String::len))
 }
 
+/// The path of the certificate that belongs to a key: in the same tree, where a set has one for each machine.
+pub(super) fn certificate_of_key(rows: &[LayoutRow], path: &str) -> Option<String> {
+    let row = row_with_key(rows, path)?;
+    let tree = path.strip_suffix(row.key.as_deref()?)?;
+    Some(format!("{tree}{}", row.path))
+}
+
 fn is_at(path: &str, below: &str) -> bool {
     path == below || path.strip_suffix(below).is_some_and(|rest| rest.ends_with('/'))
 }
