@@ -17,10 +17,10 @@ pub(crate) fn hosts(cluster: &Cluster) -> Result<Hosts, Failure> {
         });
     }
     let mut inputs = BTreeMap::new();
-    if let Some(address) = cluster.service("default", "kubernetes")?.and_then(|service| service.address) {
-        inputs.insert("api-service-address".to_owned(), address.to_string());
+    if let Some(service) = cluster.service("default", "kubernetes")? {
+        inputs.insert("api-service-address".to_owned(), service.cluster_ip.into());
     }
-    let mut sans = cluster.api_addresses()?;
+    let mut sans = cluster.endpoint_addresses("default", "kubernetes")?;
     if let Some(host) = host_of(cluster.server()) {
         sans.push(host);
     }

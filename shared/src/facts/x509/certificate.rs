@@ -246,6 +246,12 @@ impl Certificate {
         self.extensions.sans.as_ref().map(|m| m.value.as_slice()).unwrap_or_default()
     }
 
+    /// Why a strict reader, rustls' own, does not take it; `None` where it does.
+    pub fn strictly_refused(&self) -> Option<String> {
+        let der = rustls::pki_types::CertificateDer::from(&*self.der);
+        webpki::EndEntityCert::try_from(&der).err().map(|why| format!("{why:?}"))
+    }
+
     /// Whether its subject is its issuer.
     pub fn is_self_issued(&self) -> bool {
         self.subject == self.issuer

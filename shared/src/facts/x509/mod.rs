@@ -8,6 +8,7 @@ mod algorithm;
 mod certificate;
 mod der;
 mod extensions;
+mod key;
 mod name;
 mod pem;
 mod request;
@@ -19,8 +20,10 @@ pub use certificate::{Certificate, SIZE_LIMIT, X509Error};
 pub use extensions::{
     Authority, AuthorityKey, Constraints, ExtendedUsages, Extensions, KeyUsages, Marked, Unknown,
 };
+pub use key::{KeyPart, private_part, public_part};
 pub use name::Name;
 pub use pem::{BLOCK_LIMIT, Block, FILE_LIMIT, Label, Oddity, Pem, encode, read as read_pem};
 pub use request::Request;
 pub use san::{San, SanError};
 pub use signature::Signed;
+pub(crate) use signature::TRUSTED;

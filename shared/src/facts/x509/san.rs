@@ -52,7 +52,7 @@ pub enum SanError {
 impl San {
     /// A name as it is typed: `kubernetes.default`, `*.example.com`, `10.0.0.1`, `::1`, also with `DNS:` or `IP:` first.
     ///
-    /// One label is enough. Labels follow RFC 1123, 2.1, with underscores, which Go and rustls take as well.
+    /// One label is enough. Labels follow RFC 1123, 2.1, as names of nodes do; an underscore, which Go takes, is none.
     pub fn parse(text: &str) -> Result<Self, SanError> {
         let text = text.trim();
         if let Some(address) = text.strip_prefix("IP:") {
@@ -144,7 +144,7 @@ fn dns(name: &str) -> Result<String, SanError> {
 
 fn is_label(label: &str) -> bool {
     (1..=LABEL_LIMIT).contains(&label.len())
-        && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         && !label.starts_with('-')
         && !label.ends_with('-')
 }
@@ -162,7 +162,7 @@ mod tests {
             ("kubernetes", dns("kubernetes")),
             (" Kubernetes.Default.svc. ", dns("kubernetes.default.svc")),
             ("DNS:api.example", dns("api.example")),
-            ("node_1.x", dns("node_1.x")),
+            ("node_1.x", label("node_1.x", "node_1")),
             ("*.example.com", dns("*.example.com")),
             ("10.254.0.1", ip("10.254.0.1")),
             ("IP:10.254.0.1", ip("10.254.0.1")),
