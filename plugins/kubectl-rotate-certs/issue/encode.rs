@@ -1,13 +1,13 @@
 //! What is signed, as bytes: certificates (RFC 5280) and requests (RFC 2986). Every field is set on purpose.
 
 use der::asn1::{Any, BitString, OctetString, Uint};
-use der::flagset::FlagSet;
+use x509_cert::der::flagset::FlagSet;
 use der::oid::AssociatedOid;
-use der::{Decode as _, Encode as _, Sequence};
+use der::{Decode as _, Encode as _, Sequence, ValueOrd};
 use jiff::Timestamp;
 use rotation_core::facts::private_key::KeyType;
 use rotation_core::facts::x509::San;
-use spki::{AlgorithmIdentifierOwned, ObjectIdentifier};
+use spki::{AlgorithmIdentifierOwned, ObjectIdentifier, SubjectPublicKeyInfoOwned};
 use std::net::IpAddr;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{
@@ -15,6 +15,9 @@ use x509_cert::ext::pkix::{
     SubjectAltName, SubjectKeyIdentifier,
 };
 use x509_cert::ext::{Extension, Extensions};
+use x509_cert::attr::Attributes;
+use x509_cert::name::Name;
+use x509_cert::request::{CertReqInfo, ExtensionReq, Version};
 use x509_cert::time::Validity;
 
 const RSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
@@ -24,7 +27,6 @@ const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.
 const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
-const EXTENSION_REQUEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.14");
 /// From this second on, dates are written with four digits of the year (RFC 5280, 4.1.2.5).
 const YEAR_2050: i64 = 2_524_608_000;
 
@@ -192,7 +194,7 @@ fn extension<T: AssociatedOid + der::Encode>(value: &T, critical: bool) -> der::
 
 /// A name: its organizations first, as Go and OpenSSL write it, then its common name; all in UTF-8.
 pub(crate) fn name(common_name: &str, organizations: &[String]) -> der::Result<Vec<u8>> {
-    #[derive(Sequence)]
+    #[derive(Sequence, ValueOrd)]
     struct Attribute {
         oid: ObjectIdentifier,
         value: Any,
@@ -210,25 +212,16 @@ pub(crate) fn name(common_name: &str, organizations: &[String]) -> der::Result<V
 
 /// The signed part of a request for a certificate with these names (RFC 2986).
 pub(crate) fn request(subject: &[u8], spki: &[u8], sans: &[San]) -> der::Result<Vec<u8>> {
-    #[derive(Sequence)]
-    struct Wish {
-        oid: ObjectIdentifier,
-        values: der::asn1::SetOfVec<Any>,
-    }
-    #[derive(Sequence)]
-    struct Info {
-        version: u8,
-        subject: Any,
-        spki: Any,
-        #[asn1(context_specific = "0", tag_mode = "IMPLICIT", constructed = "true")]
-        wishes: der::asn1::SetOfVec<Wish>,
-    }
-    let mut wishes = der::asn1::SetOfVec::new();
+    let mut attributes = Attributes::new();
     if !sans.is_empty() {
-        let wanted: Extensions = vec![extension(&alternative_names(sans)?, false)?];
-        let mut values = der::asn1::SetOfVec::new();
-        values.insert(Any::from_der(&wanted.to_der()?)?)?;
-        wishes.insert(Wish { oid: EXTENSION_REQUEST, values })?;
+        let wanted = ExtensionReq(vec![extension(&alternative_names(sans)?, false)?]);
+        attributes.insert(wanted.try_into()?)?;
     }
-    Info { version: 0, subject: Any::from_der(subject)?, spki: Any::from_der(spki)?, wishes }.to_der()
+    CertReqInfo {
+        version: Version::V1,
+        subject: Name::from_der(subject)?,
+        public_key: SubjectPublicKeyInfoOwned::from_der(spki)?,
+        attributes,
+    }
+    .to_der()
 }
