@@ -1,4 +1,4 @@
-//! `kubectl recycle` from outside: the real binary against real control planes, and against an API double for what a
+//! The tools from outside: the real binaries against real control planes, and against an API double for what a
 //! real one shows rarely. Exit code, stdout and stderr are compared together.
 #![expect(
     clippy::disallowed_methods,
@@ -12,6 +12,7 @@
 )]
 
 mod awkward;
+mod certs;
 mod connection;
 mod faults;
 mod harness;
@@ -35,5 +36,6 @@ fn main() -> ExitCode {
         awkward::cases(),
         promises::cases(),
         runbook::cases(),
+        certs::cases(),
     ])
 }

@@ -16,6 +16,7 @@ pub mod install;
 pub mod log_file;
 pub mod narrator;
 pub mod output;
+pub mod passphrase;
 pub mod selection;
 
 /// Which binary this is.

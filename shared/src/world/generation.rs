@@ -247,6 +247,21 @@ impl SetDir {
         self.generations.flush()
     }
 
+    /// Whether [`SetDir::link`] could give these paths their fixed names: asked before anything is written.
+    pub fn check(&self, paths: &[&str]) -> Result<(), SetError> {
+        for path in paths {
+            let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
+            let Some(place) = self.root.enter_all(above)? else { continue };
+            match place.kind(name)? {
+                None => {}
+                Some(Kind::Link(there)) if there == link_target(path) => {}
+                Some(Kind::File) if self.is_adopted(path)? => {}
+                Some(kind) => return Err(self.in_the_way(path, kind.words())),
+            }
+        }
+        Ok(())
+    }
+
     /// Gives these paths of generations fixed names in the directory, as links through [`CURRENT`].
     ///
     /// A name whose file was adopted (see [`SetDir::adopt`]) becomes a link; anything else there is left and refused.
