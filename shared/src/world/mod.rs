@@ -8,3 +8,4 @@ pub mod files;
 pub mod generation;
 pub mod interrupt;
 pub mod keys;
+pub mod survey;

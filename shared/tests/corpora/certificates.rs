@@ -2,6 +2,7 @@
 
 use super::cases;
 use anyhow::{Context as _, ensure};
+use forge::Random;
 use jiff::Timestamp;
 use rotation_core::facts::x509::{Certificate, Request, read_pem};
 use rotation_core::plan::certificate::{RowRules, Signer, lint_with};
@@ -9,7 +10,7 @@ use std::collections::BTreeSet;
 use std::io::{Cursor, Read as _};
 use std::time::{Duration, Instant};
 
-/// How many mutations a normal run makes; the variable `ROTATION_MUTATIONS` says another number.
+/// How many mutations a normal run makes; `ROTATION_MUTATIONS` says another number.
 const MUTATIONS: usize = 20_000;
 
 /// All distinct bytes that somebody meant as a certificate.
@@ -84,9 +85,9 @@ pub(crate) fn all_are_parsed_or_refused() -> anyhow::Result<()> {
 }
 
 pub(crate) fn mutations_are_parsed_or_refused() -> anyhow::Result<()> {
-    let wanted = std::env::var("ROTATION_MUTATIONS").map_or(Ok(MUTATIONS), |n| n.parse()).context("ROTATION_MUTATIONS")?;
+    let wanted = forge::rounds(MUTATIONS);
     let seeds = all()?;
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut random = Random::seeded();
     let mut tally = Tally::default();
     for _ in 0..wanted {
         let seed = &seeds[random.below(seeds.len())];
@@ -96,54 +97,4 @@ pub(crate) fn mutations_are_parsed_or_refused() -> anyhow::Result<()> {
     tally.say("mutations");
     ensure!(tally.read > 0 && tally.refused > 0, "mutations that are all read, or all refused, test nothing");
     Ok(())
-}
-
-/// Numbers that are the same in each run: xorshift64*.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next() % limit.max(1) as u64).unwrap_or(0)
-    }
-
-    fn octet(&mut self) -> u8 {
-        self.next().to_le_bytes()[7]
-    }
-
-    /// One to four changes: bits, octets, lengths, cuts, doublings, pieces of another one.
-    fn mutate(&mut self, seed: &[u8], other: &[u8]) -> Vec<u8> {
-        let mut bytes = seed.to_vec();
-        for _ in 0..=self.below(4) {
-            if bytes.is_empty() {
-                break;
-            }
-            let at = self.below(bytes.len());
-            let length = self.below(64).min(bytes.len() - at);
-            match self.below(8) {
-                0 => bytes[at] ^= 1 << self.below(8),
-                1 => bytes[at] = self.octet(),
-                2 => bytes[at] = [0, 1, 0x7f, 0x80, 0x81, 0x84, 0xfe, 0xff][self.below(8)],
-                3 => bytes.truncate(at),
-                4 => drop(bytes.drain(at..at + length)),
-                5 => {
-                    let piece = bytes[at..at + length].to_vec();
-                    bytes.splice(at..at, piece);
-                }
-                6 => {
-                    let from = self.below(other.len());
-                    let piece = other[from..].iter().take(64).copied().collect::<Vec<_>>();
-                    bytes.splice(at..at + length, piece);
-                }
-                _ => bytes.insert(at, self.octet()),
-            }
-        }
-        bytes
-    }
 }

@@ -25,7 +25,7 @@ fn errors(case: &Case) -> Vec<Finding> {
         Kind::Server => RowKind::Server,
         Kind::Client => RowKind::Client,
     };
-    let names: Vec<San> = case.expected_peer_name.iter().map(super::cases::Peer::san).collect();
+    let names: Vec<San> = case.expected_peer_name.iter().map(cases::Peer::san).collect();
     let longest = |cas: &[&Certificate]| {
         let between = cas[..cas.len() - 1].iter().filter(|ca| !ca.is_self_issued()).count();
         match case.max_chain_depth {

@@ -11,6 +11,7 @@ use crate::facts::x509::{Certificate, KeyUsages, San, Signed, TRUSTED};
 use jiff::Timestamp;
 use rustls::pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::time::Duration;
 use webpki::{EndEntityCert, Error, KeyUsage, VerifiedPath, anchor_from_trusted_cert};
 
@@ -79,7 +80,18 @@ pub fn examine(question: &Question<'_>, rules: &RowRules) -> Vec<Finding> {
     let mut findings = lint_with(question.place, rules, question.leaf, signer, question.at);
     // What both say is said once.
     findings.extend(broken.filter(|broken| findings.iter().all(|f| f.kind != broken.kind)));
+    without_second_names(&mut findings);
     findings
+}
+
+/// That a strict reader refuses a certificate is left out where another error of the same place says why.
+pub(super) fn without_second_names(findings: &mut Vec<Finding>) {
+    let explained: HashSet<String> = findings
+        .iter()
+        .filter(|f| f.severity() == Severity::Error && f.kind != Kind::CertificateStrict)
+        .map(|f| f.place.clone())
+        .collect();
+    findings.retain(|f| f.kind != Kind::CertificateStrict || !explained.contains(&f.place));
 }
 
 impl<'a> Question<'a> {
@@ -89,7 +101,8 @@ impl<'a> Question<'a> {
             return self.authority();
         }
         let der = CertificateDer::from(self.leaf.der());
-        let leaf = EndEntityCert::try_from(&der).map_err(|why| self.explain(&why))?;
+        let leaf = EndEntityCert::try_from(&der)
+            .map_err(|why| self.finding(Kind::CertificateStrict, format!("rustls says {why:?}")))?;
         let wanted: &[KeyUsage] = match self.purpose {
             RowKind::Server | RowKind::Authority => &[KeyUsage::server_auth()],
             RowKind::Client => &[KeyUsage::client_auth()],
@@ -243,12 +256,22 @@ impl<'a> Question<'a> {
             Error::NameConstraintViolation => {
                 (Kind::NameConstraintsViolated, "a CA above it does not allow its names".to_owned())
             }
+            Error::EmptyEkuExtension => (Kind::ExtendedEmpty, "its extended key usage is empty".to_owned()),
+            Error::RequiredEkuNotFoundContext(_) if leaf.extended().is_some_and(|e| e.any) => {
+                (Kind::ExtendedAny, "its extended key usage is anyExtendedKeyUsage".to_owned())
+            }
             Error::RequiredEkuNotFoundContext(_) if leaf.extended().is_none() => {
                 (Kind::ExtendedMissing, "it has no extended key usage".to_owned())
             }
             Error::RequiredEkuNotFoundContext(_) => {
                 let purpose = self.purpose.as_str();
                 (Kind::ExtendedWrong, format!("it, or a CA above it, is not for use as a {purpose}"))
+            }
+            Error::UnsupportedCriticalExtension if leaf.extensions().authority_key.as_ref().is_some_and(|m| m.critical) => {
+                (Kind::AkiCritical, "the authority key identifier is critical".to_owned())
+            }
+            Error::UnsupportedCriticalExtension if leaf.extensions().subject_key.as_ref().is_some_and(|m| m.critical) => {
+                (Kind::SkiCritical, "the subject key identifier is critical".to_owned())
             }
             Error::UnsupportedCriticalExtension => {
                 (Kind::ExtensionUnknownCritical, "a critical extension in its chain is not known".to_owned())

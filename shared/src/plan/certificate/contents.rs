@@ -7,6 +7,7 @@ use crate::facts::x509::{
 };
 use base64::Engine as _;
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 /// Something and where it stands: the file, and the line where it has several blocks.
 #[derive(Clone, Debug)]
@@ -66,7 +67,16 @@ struct NamedUser {
 #[serde(default, rename_all = "kebab-case")]
 struct User {
     client_certificate_data: Option<String>,
-    client_key_data: Option<zeroize::Zeroizing<String>>,
+    client_key_data: Option<Wiped>,
+}
+
+/// Text that is wiped when it is let go.
+struct Wiped(Zeroizing<String>);
+
+impl<'de> Deserialize<'de> for Wiped {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Zeroizing::new(text)))
+    }
 }
 
 impl Contents {
@@ -84,6 +94,22 @@ impl Contents {
         } else {
             contents.pem(path, bytes, is_yaml(path));
         }
+        contents
+    }
+
+    /// The same for a file that somebody named, or whose name says that it holds something: holding nothing is a finding.
+    pub fn expected(path: &str, bytes: &[u8]) -> Self {
+        let mut contents = Self::read(path, bytes);
+        if contents.is_empty() && contents.findings.is_empty() {
+            contents.say(Kind::FileEmpty, path, "it holds no certificate, key, request or kubeconfig");
+        }
+        contents
+    }
+
+    /// A file that could not be read, for this reason.
+    pub fn unreadable(path: &str, why: &str) -> Self {
+        let mut contents = Self::default();
+        contents.say(Kind::FileUnreadable, path, why);
         contents
     }
 
@@ -209,7 +235,7 @@ impl Contents {
                 self.certificates.extend(inside.certificates);
             }
             if let Some(data) = user.user.client_key_data {
-                let inside = self.embedded(path, "client-key-data", &data);
+                let inside = self.embedded(path, "client-key-data", &data.0);
                 self.keys.extend(inside.keys);
             }
         }
@@ -218,7 +244,7 @@ impl Contents {
     /// PEM in base64 inside a kubeconfig; what is wrong with it is said about the file.
     fn embedded(&mut self, path: &str, field: &str, data: &str) -> Self {
         let mut inside = Self::default();
-        match base64::engine::general_purpose::STANDARD.decode(data.trim()).map(zeroize::Zeroizing::new) {
+        match base64::engine::general_purpose::STANDARD.decode(data.trim()).map(Zeroizing::new) {
             Ok(bytes) => inside.pem(path, &bytes, false),
             Err(_) => self.say(Kind::KubeconfigUnreadable, path, format!("its {field} is not base64")),
         }

@@ -107,6 +107,7 @@ pub fn judge(scene: &Scene<'_>) -> Vec<Finding> {
     authorities::check(scene, &members, &mut findings);
     keys::check(scene, &members, &mut findings);
     layout::check(scene, &members, &mut findings);
+    super::chain::without_second_names(&mut findings);
     findings.sort();
     // A field and its chain can say the same; once is enough.
     findings.dedup_by(|a, b| a.place == b.place && a.kind == b.kind && said_once(a.kind));
@@ -133,7 +134,10 @@ fn unexpected(member: &Member<'_>, names: &[San]) -> Option<Finding> {
 
 /// Every certificate once, with who signed it and what it must be.
 fn members<'a>(scene: &Scene<'a>) -> Vec<Member<'a>> {
-    let placed = || scene.files.iter().flat_map(|file| file.contents.certificates.iter().map(move |c| (file, c)));
+    // What stands in several files is judged where a row says what it must be, else where it stands by itself.
+    let mut files: Vec<&SetFile> = scene.files.iter().collect();
+    files.sort_by_key(|f| (layout::row_of(scene.rows, &f.path).is_none(), f.contents.certificates.len() > 1, &f.path));
+    let placed = || files.iter().flat_map(|file| file.contents.certificates.iter().map(move |c| (*file, c)));
     let pooled = scene.pools.iter().flat_map(|pool| &pool.certificates);
     let mut by_subject: HashMap<&[u8], Vec<&Certificate>> = HashMap::new();
     for certificate in placed().map(|(_, c)| &c.value).chain(pooled) {

@@ -2,7 +2,7 @@
 
 use super::{Report, Subject};
 use crate::facts::x509::{San, SanError};
-use crate::plan::certificate::Kind;
+use crate::plan::certificate::{Kind, RowKind};
 use std::collections::HashSet;
 use std::net::IpAddr;
 
@@ -16,7 +16,7 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     let Some(marked) = &certificate.extensions().sans else {
         if subject.rules.kind.serves() {
             report.say(Kind::SanMissing, "it has no subject alternative names");
-        } else if certificate.subject().is_empty() {
+        } else if subject.rules.kind == RowKind::Client && certificate.subject().is_empty() {
             report.say(Kind::SanMissing, "it has neither a subject nor subject alternative names");
         }
         return;

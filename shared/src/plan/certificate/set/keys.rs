@@ -41,9 +41,9 @@ fn stem(path: &str) -> &str {
 
 /// A key beside its certificate or its public key: in one file, or in two of one name.
 fn pair<'a>(scene: &Scene<'a>, file: &'a SetFile, misfits: &mut HashSet<&'a str>, findings: &mut Vec<Finding>) {
-    let of_row = super::layout::row_with_key(scene.rows, &file.path);
-    let belongs = |other: &SetFile| match of_row {
-        Some(row) => other.path.ends_with(&row.path),
+    let of_row = super::layout::certificate_of_key(scene.rows, &file.path);
+    let belongs = |other: &SetFile| match &of_row {
+        Some(path) => other.path == *path,
         None => other.path != file.path && stem(&other.path) == stem(&file.path),
     };
     let keys: Vec<Digest> = digests(file).collect();

@@ -3,8 +3,8 @@
 use super::{Member, Scene};
 use crate::plan::certificate::{Finding, Kind, RowKind, RowRules};
 
-/// One file that a layout has.
-#[derive(Clone, Debug)]
+/// One certificate that a layout has.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayoutRow {
     /// Its path below the set's directory.
     pub path: String,
@@ -12,6 +12,10 @@ pub struct LayoutRow {
     pub key: Option<String>,
     /// The path of the CA that signs it; `None` for a root, and for a CA that is given.
     pub signer: Option<String>,
+    /// Other files that hold it as well: bundles, pillars, variables.
+    pub beside: Vec<String>,
+    /// Whether a set may do without it.
+    pub optional: bool,
     /// What its certificate must be.
     pub rules: RowRules,
 }
@@ -28,6 +32,13 @@ pub(super) fn row_with_key<'a>(rows: &'a [LayoutRow], path: &str) -> Option<&'a 
     rows.iter().filter(fits).max_by_key(|row| row.key.as_ref().map_or(0, String::len))
 }
 
+/// The path of the certificate that belongs to a key: in the same tree, where a set has one for each machine.
+pub(super) fn certificate_of_key(rows: &[LayoutRow], path: &str) -> Option<String> {
+    let row = row_with_key(rows, path)?;
+    let tree = path.strip_suffix(row.key.as_deref()?)?;
+    Some(format!("{tree}{}", row.path))
+}
+
 fn is_at(path: &str, below: &str) -> bool {
     path == below || path.strip_suffix(below).is_some_and(|rest| rest.ends_with('/'))
 }
@@ -38,7 +49,7 @@ pub(super) fn check(scene: &Scene<'_>, members: &[Member<'_>], findings: &mut Ve
         return;
     }
     let there = |path: &str| scene.files.iter().any(|f| row_path(scene, &f.path) == Some(path));
-    for row in scene.rows {
+    for row in scene.rows.iter().filter(|row| !row.optional) {
         if !there(&row.path) {
             findings.push(Finding::new(Kind::RowMissing, &row.path, format!("there is no {}", row.path)));
         }
@@ -60,8 +71,11 @@ pub(super) fn check(scene: &Scene<'_>, members: &[Member<'_>], findings: &mut Ve
         }
     }
     for file in scene.files.iter().filter(|f| !f.contents.is_empty() && !f.contents.kubeconfig) {
-        let known = row_of(scene.rows, &file.path).is_some() || row_with_key(scene.rows, &file.path).is_some();
-        if !known && file.contents.public_keys.is_empty() {
+        let beside = |row: &LayoutRow| row.beside.iter().any(|path| is_at(&file.path, path));
+        let known = row_of(scene.rows, &file.path).is_some()
+            || row_with_key(scene.rows, &file.path).is_some()
+            || scene.rows.iter().any(beside);
+        if !known {
             findings.push(Finding::new(Kind::RowUnexpected, &file.path, "no row of the layout has this file"));
         }
     }
