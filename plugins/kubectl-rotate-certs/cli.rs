@@ -26,7 +26,7 @@ Exit codes:
   2  wrong command line            130  interrupted
   3  --dry-run: changes pending";
 
-/// Make a new generation of certificates, right in every field
+/// Make a new generation of certificates, right in every field, and verify any
 #[derive(Debug, Parser)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -57,6 +57,8 @@ pub(crate) struct Args {
 pub(crate) enum Verb {
     /// Make a set of keys and certificates beside the old one, and switch to it
     Generate(Box<generate::GenerateArgs>),
+    /// Look at certificates, keys and kubeconfig files, and say what is wrong with them
+    Verify(Box<crate::verify::args::VerifyArgs>),
     /// Completion for shells and for kubectl
     Completion(CompletionArgs),
 }

@@ -2,6 +2,7 @@
 
 mod generate;
 mod report;
+mod verify;
 
 use crate::cli::{Args, Verb};
 use rotation_core::cli::completion;
@@ -17,6 +18,7 @@ use rotation_core::facts::exit::Exit;
 pub(crate) fn run(args: Args, console: &Console) -> Result<Exit, Failure> {
     match &args.verb {
         Verb::Generate(generate) => generate::run(generate, console),
+        Verb::Verify(verify) => verify::run(verify, console),
         Verb::Completion(args) => completion::run(*args, console),
     }
 }

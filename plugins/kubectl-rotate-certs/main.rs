@@ -6,6 +6,7 @@ mod generate;
 mod issue;
 mod layout;
 mod observe;
+mod verify;
 
 use rotation_core::cli::{Tool, exit};
 use std::process::ExitCode;
