@@ -10,6 +10,7 @@
 
 mod api;
 mod big;
+mod certs;
 mod lab_figures;
 mod measure;
 mod table;
@@ -54,6 +55,8 @@ enum Part {
     Real,
     /// 500 pods of a DaemonSet recycled, beside the controllers alone and a roll-out
     Wave,
+    /// A complete PKI, beside kubeadm's, and the leaves of 1,000 machines
+    Certs,
 }
 
 fn main() -> Result<()> {
@@ -73,6 +76,7 @@ fn main() -> Result<()> {
             Part::Huge => big::huge(&mut table, rounds.min(3))?,
             Part::Real => lab_figures::real(&mut table, rounds.min(5))?,
             Part::Wave => wave::wave(&mut table, rounds.min(3))?,
+            Part::Certs => certs::certs(&mut table, rounds)?,
         }
     }
     println!("{}", measure::machine());

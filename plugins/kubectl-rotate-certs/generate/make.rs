@@ -172,10 +172,12 @@ fn made(
         (None, None) => return Err(Failure::unexpected(format!("`{}` has nobody to sign it", item.id))),
     };
     let (issued, how): (Issued, &'static str) = match &kept {
-        Kept::Certificate(old, how) => return Ok((plain(Some(old.clone()), key, how, false), Vec::new())),
+        Kept::Certificate(old, how) => {
+            return Ok((plain(Some(old.clone()), key, *how, false), Vec::new()));
+        }
         Kept::Nothing(how) => {
             let key = key.as_ref().ok_or_else(|| Failure::unexpected("a key was not made"))?;
-            (issue::issue(&wish(item), &Subject::of(key), &signer, lifetimes)?, how)
+            (issue::issue(&wish(item), &Subject::of(key), &signer, lifetimes)?, *how)
         }
         Kept::Name(old) => {
             let key = key.as_ref().ok_or_else(|| Failure::unexpected("a key was not read"))?;

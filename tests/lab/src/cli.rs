@@ -46,7 +46,7 @@ enum Verb {
     Exec(Exec),
     /// Show what the runbook's command breaks and what `kubectl recycle` does instead; cleans up after itself.
     Demo(Demo),
-    /// Print the Debian packages that machines need and that are not installed, one a line.
+    /// Print the Debian packages that machines and tests need and that are not installed, one a line.
     Packages,
 }
 

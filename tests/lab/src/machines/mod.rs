@@ -30,7 +30,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 
 pub use images::POD_IMAGE;
-pub use needs::{Missing, advice, missing, packages};
+pub use needs::{Missing, advice, missing, missing_for_tests, packages};
 pub use plan::{DNS_ADDRESS, Machine, Role};
 pub use prober::{Probers, Tally};
 pub use state::control_groups;
