@@ -91,7 +91,7 @@ impl Contents {
         if let Some(kubeconfig) = std::str::from_utf8(bytes).ok().filter(|text| is_kubeconfig(text))
         {
             contents.kubeconfig(path, kubeconfig);
-        } else if bytes.first() == Some(&0x30) && !contains(bytes, b"-----BEGIN ") {
+        } else if is_der(bytes) {
             contents.der(path, bytes);
         } else {
             contents.pem(path, bytes, is_yaml(path));
@@ -302,11 +302,12 @@ fn is_kubeconfig(text: &str) -> bool {
             && text.contains("\"Config\"")
 }
 
+/// A SEQUENCE whose length takes more than one octet, as that of any certificate does: no text begins so.
+fn is_der(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x30, 0x81..=0x84, ..])
+}
+
 /// Documents in which PEM is indented by right: pillars, variables, manifests.
 fn is_yaml(path: &str) -> bool {
     [".yml", ".yaml", ".sls"].iter().any(|ending| path.ends_with(ending))
-}
-
-fn contains(bytes: &[u8], words: &[u8]) -> bool {
-    bytes.windows(words.len()).any(|window| window == words)
 }
