@@ -123,7 +123,11 @@ fn names_that_are_asked_for() {
     assert!(outcome.stdout.contains("[san-unexpected]") && outcome.code == 3, "{}", outcome.text());
     place.write("names", "# what the API server is called\nother.example.com\n\n");
     let outcome = place.run("pki --san-file names");
-    assert!(outcome.stdout.contains("it does not cover DNS:other.example.com [san-not-covering]"), "{}", outcome.text());
+    assert!(
+        outcome.stdout.contains("it does not cover DNS:other.example.com [san-not-covering]"),
+        "{}",
+        outcome.text()
+    );
     for (words, said) in [
         ("--san 10.0.0.0/8", "`10.0.0.0/8` is a range of addresses; name each address"),
         ("--san-only", "--san-only says nothing without names"),
@@ -141,7 +145,10 @@ fn names_that_are_asked_for() {
 fn files_as_people_leave_them() {
     let place = Place::good();
     let (certificate, key) = (place.read("pki/client.crt"), place.read("pki/client.key"));
-    place.write("both.pem", &format!("# a comment\r\n{}{key}trailing\n", certificate.replace('\n', "\r\n")));
+    place.write(
+        "both.pem",
+        &format!("# a comment\r\n{}{key}trailing\n", certificate.replace('\n', "\r\n")),
+    );
     place.mode("both.pem", 0o600);
     place.run("both.pem --ca pki/ca.crt").is(str![[r#"
 exit 0
@@ -164,7 +171,11 @@ fn from_standard_input() {
     let text = place.read("pki/server.crt");
     let outcome = place.run_with("- --ca pki/ca.crt", &text);
     assert_eq!(outcome.code, 0, "{}", outcome.text());
-    assert!(outcome.stderr.contains("1 certificate and 0 private keys in 1 file"), "{}", outcome.text());
+    assert!(
+        outcome.stderr.contains("1 certificate and 0 private keys in 1 file"),
+        "{}",
+        outcome.text()
+    );
 }
 
 #[test]
@@ -196,18 +207,33 @@ fn of_generations_the_one_in_use_is_looked_at() {
     symlink("current/ca.crt", place.path("set/ca.crt")).unwrap();
     let outcome = place.run("set");
     assert_eq!(outcome.code, 0, "{}", outcome.text());
-    assert!(outcome.stderr.starts_with("3 certificates and 3 private keys in 6 files"), "{}", outcome.text());
+    assert!(
+        outcome.stderr.starts_with("3 certificates and 3 private keys in 6 files"),
+        "{}",
+        outcome.text()
+    );
 }
 
 #[test]
 fn strange_files_end_nothing() {
     let place = Place::good();
     symlink("circle.crt", place.path("pki/circle.crt")).unwrap();
-    rustix::fs::mkfifoat(rustix::fs::CWD, place.path("pki/pipe.crt"), rustix::fs::Mode::RUSR).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, place.path("pki/pipe.crt"), rustix::fs::Mode::RUSR)
+        .unwrap();
     let outcome = place.run("pki");
     assert_eq!(outcome.code, 3, "{}", outcome.text());
-    assert!(outcome.stdout.contains("pki/circle.crt: error: Too many levels of symbolic links [file-unreadable]"), "{}", outcome.text());
-    assert!(outcome.stdout.contains("pki/pipe.crt: error: it is no regular file [file-unreadable]"), "{}", outcome.text());
+    assert!(
+        outcome
+            .stdout
+            .contains("pki/circle.crt: error: Too many levels of symbolic links [file-unreadable]"),
+        "{}",
+        outcome.text()
+    );
+    assert!(
+        outcome.stdout.contains("pki/pipe.crt: error: it is no regular file [file-unreadable]"),
+        "{}",
+        outcome.text()
+    );
 }
 
 #[test]
@@ -222,17 +248,29 @@ fn in_every_format() {
     let json = place.run("pki -o json");
     let document: Value = serde_json::from_str(&json.stdout).unwrap();
     place::accepts(include_str!("../../docs/schemas/certificate-findings.schema.json"), &document);
-    assert!(document["findings"].as_array().unwrap().iter().any(|f| f["id"] == "aki-missing"), "{document:#}");
+    assert!(
+        document["findings"].as_array().unwrap().iter().any(|f| f["id"] == "aki-missing"),
+        "{document:#}"
+    );
     let sarif = place.run("pki -o sarif");
     let log: Value = serde_json::from_str(&sarif.stdout).unwrap();
-    assert_eq!(log["runs"][0]["results"].as_array().map(Vec::len), document["findings"].as_array().map(Vec::len));
+    assert_eq!(
+        log["runs"][0]["results"].as_array().map(Vec::len),
+        document["findings"].as_array().map(Vec::len)
+    );
     let junit = place.run("pki -o junit");
     assert!(junit.stdout.ends_with("</testsuites>\n"), "{}", junit.text());
-    assert_eq!(junit.stdout.matches("</failure>").count(), junit.stdout.matches("<failure ").count(), "{}", junit.text());
+    assert_eq!(
+        junit.stdout.matches("</failure>").count(),
+        junit.stdout.matches("<failure ").count(),
+        "{}",
+        junit.text()
+    );
     let text = place.run("pki");
     for outcome in [json, sarif, junit, text] {
         assert_eq!(outcome.code, 3);
-        let hidden = outcome.stdout.chars().find(|c| *c != '\n' && (c.is_control() || *c == '\u{202e}'));
+        let hidden =
+            outcome.stdout.chars().find(|c| *c != '\n' && (c.is_control() || *c == '\u{202e}'));
         assert_eq!(hidden, None, "{}", outcome.text());
     }
 }
@@ -247,7 +285,10 @@ fn no_key_is_ever_shown() {
         .collect();
     place.write("pki/server.key", &place.read("pki/client.key"));
     place.write("pki/broken.key", &place.read("pki/ca.key").replacen("MIG", "M!G", 1));
-    place.write("pki/admin.conf", &format!("kind: Config\nclusters: [\nusers: {}", place.read("pki/ca.key")));
+    place.write(
+        "pki/admin.conf",
+        &format!("kind: Config\nclusters: [\nusers: {}", place.read("pki/ca.key")),
+    );
     for format in ["text", "json", "sarif", "junit"] {
         let outcome = place.run(&format!("pki -o {format}"));
         assert_eq!(outcome.code, 3);
@@ -269,9 +310,15 @@ fn a_layouts_rows() {
     );
     let outcome = place.run("pki --layout layout.toml");
     let found: Vec<&str> = outcome.stdout.lines().filter(|line| !line.starts_with(' ')).collect();
-    let expected = ["pki/client.crt: error: its common name is `system:kube-scheduler`, and should be `somebody-else` [common-name-wrong]"];
+    let expected = [
+        "pki/client.crt: error: its common name is `system:kube-scheduler`, and should be `somebody-else` [common-name-wrong]",
+    ];
     assert_eq!(found, expected, "{}", outcome.text());
     place.remove("pki/server.key");
     let outcome = place.run("pki --layout layout.toml");
-    assert!(outcome.stdout.contains("server.key: error: there is no server.key [row-missing]"), "{}", outcome.text());
+    assert!(
+        outcome.stdout.contains("server.key: error: there is no server.key [row-missing]"),
+        "{}",
+        outcome.text()
+    );
 }

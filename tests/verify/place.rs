@@ -74,7 +74,10 @@ impl Place {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
-        self.mode(name, if name.ends_with(".key") || name.ends_with(".conf") { 0o600 } else { 0o644 });
+        self.mode(
+            name,
+            if name.ends_with(".key") || name.ends_with(".conf") { 0o600 } else { 0o644 },
+        );
     }
 
     pub(crate) fn read(&self, name: &str) -> String {

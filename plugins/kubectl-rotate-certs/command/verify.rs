@@ -17,13 +17,16 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// Endings of files that say that they hold a certificate or a key.
-const ENDINGS: [&str; 9] = [".crt", ".cert", ".cer", ".pem", ".key", ".pub", ".csr", ".der", ".kubeconfig"];
+const ENDINGS: [&str; 9] =
+    [".crt", ".cert", ".cer", ".pem", ".key", ".pub", ".csr", ".der", ".kubeconfig"];
 
 /// Runs the command.
 pub(super) fn run(args: &VerifyArgs, console: &Console) -> Result<Exit, Failure> {
     let names = names(args)?;
     if args.san_only && names.is_empty() {
-        return Err(Failure::usage("--san-only says nothing without names: add --san or --san-file"));
+        return Err(Failure::usage(
+            "--san-only says nothing without names: add --san or --san-file",
+        ));
     }
     let rows = layout(args)?;
     let pools = args.ca.iter().map(|path| pool(path)).collect::<Result<Vec<_>, _>>()?;
@@ -50,7 +53,10 @@ pub(super) fn run(args: &VerifyArgs, console: &Console) -> Result<Exit, Failure>
     let report = report(at, &files, findings);
     if report.files.is_empty() {
         let named: Vec<String> = args.paths.iter().map(|path| shown(path)).collect();
-        return Err(Failure::refused(format!("there is no certificate, key or kubeconfig in {}", named.join(", "))));
+        return Err(Failure::refused(format!(
+            "there is no certificate, key or kubeconfig in {}",
+            named.join(", ")
+        )));
     }
     let text = report.render(args.output).map_err(|why| Failure::unexpected(why.to_string()))?;
     console.data(&text);
@@ -98,13 +104,18 @@ fn pool(path: &Path) -> Result<Pool, Failure> {
     let mut certificates = Vec::new();
     for file in &survey.files {
         let name = shown(&file.path);
-        let bytes = file.bytes.as_ref().map_err(|why| Failure::unexpected(format!("cannot read {name}: {why}")))?;
+        let bytes = file
+            .bytes
+            .as_ref()
+            .map_err(|why| Failure::unexpected(format!("cannot read {name}: {why}")))?;
         let contents = Contents::read(&name, bytes);
         certificates.extend(contents.certificates.into_iter().map(|placed| placed.value));
     }
     if certificates.is_empty() {
         let message = format!("there is no certificate in {}, which --ca names", path.display());
-        return Err(Failure::usage(message).with_hint("name a file with the certificates of CAs, in PEM"));
+        return Err(
+            Failure::usage(message).with_hint("name a file with the certificates of CAs, in PEM")
+        );
     }
     Ok(Pool { name: shown(path), certificates })
 }
@@ -134,9 +145,12 @@ fn layout(args: &VerifyArgs) -> Result<Vec<LayoutRow>, Failure> {
         None => {
             let text = files::read_named(&PathBuf::from(word)).map_err(|why| {
                 let known = Layout::names().join(", ");
-                Failure::from(why).with_exit(Exit::Usage).with_hint(format!("name a file, or one of {known}"))
+                Failure::from(why)
+                    .with_exit(Exit::Usage)
+                    .with_hint(format!("name a file, or one of {known}"))
             })?;
-            Layout::parse(word, &text).map_err(|why| Failure::usage(format!("cannot use layout `{word}`: {why}")))?
+            Layout::parse(word, &text)
+                .map_err(|why| Failure::usage(format!("cannot use layout `{word}`: {why}")))?
         }
     };
     Ok(rows::of(&layout))

@@ -86,7 +86,12 @@ impl Report {
         if errors + warnings + notes == 0 {
             return format!("{seen}: nothing was found");
         }
-        format!("{seen}: {}, {}, {}", count(errors, "error"), count(warnings, "warning"), count(notes, "note"))
+        format!(
+            "{seen}: {}, {}, {}",
+            count(errors, "error"),
+            count(warnings, "warning"),
+            count(notes, "note")
+        )
     }
 
     fn text(&self) -> String {
@@ -114,7 +119,14 @@ impl Report {
     fn document(&self) -> Document<'_> {
         let items = self.findings.iter().map(|finding| {
             let (file, line) = place(&finding.place);
-            Item { id: finding.id(), severity: finding.severity(), file, line, what: &finding.what, fix: &finding.fix }
+            Item {
+                id: finding.id(),
+                severity: finding.severity(),
+                file,
+                line,
+                what: &finding.what,
+                fix: &finding.fix,
+            }
         });
         Document {
             schema_version: SCHEMA_VERSION,
@@ -170,9 +182,15 @@ pub(super) mod tests {
     #[test]
     fn text_is_one_finding_and_what_to_do() {
         let text = anstream::adapter::strip_str(&report().text()).to_string();
-        assert!(text.contains("pki/ca.crt:7: error: it has none [aki-missing]\n    issue it again"), "{text}");
+        assert!(
+            text.contains("pki/ca.crt:7: error: it has none [aki-missing]\n    issue it again"),
+            "{text}"
+        );
         assert!(!text.contains('\u{1b}'), "{text:?}");
-        assert_eq!(report().summary(), "3 certificates and 1 private key in 3 files: 1 error, 0 warnings, 1 note");
+        assert_eq!(
+            report().summary(),
+            "3 certificates and 1 private key in 3 files: 1 error, 0 warnings, 1 note"
+        );
     }
 
     #[test]

@@ -11,7 +11,14 @@ pub(crate) fn of(layout: &Layout) -> Vec<LayoutRow> {
         let row = layout.row(&config.row)?;
         let signer = path_of(layout, row.signer.as_deref());
         let path = config.path.clone();
-        Some(LayoutRow { path, key: None, signer, beside: Vec::new(), optional: false, rules: rules(row) })
+        Some(LayoutRow {
+            path,
+            key: None,
+            signer,
+            beside: Vec::new(),
+            optional: false,
+            rules: rules(row),
+        })
     });
     certificates.chain(kubeconfigs).collect()
 }
@@ -63,7 +70,10 @@ mod tests {
         assert_eq!(kubelet.rules.common_name, None);
         assert_eq!(kubelet.rules.organizations.as_deref(), Some(&["system:nodes".to_owned()][..]));
         let etcd = row("pki/etcd/server.crt");
-        assert_eq!((etcd.rules.kind, etcd.signer.as_deref()), (RowKind::Peer, Some("pki/etcd/ca.crt")));
+        assert_eq!(
+            (etcd.rules.kind, etcd.signer.as_deref()),
+            (RowKind::Peer, Some("pki/etcd/ca.crt"))
+        );
         assert_eq!(row("pki/ca.crt").key, None);
         assert_eq!(row("pki/apiserver.crt").key.as_deref(), Some("pki/apiserver.key"));
     }

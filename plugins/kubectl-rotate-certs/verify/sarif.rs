@@ -79,7 +79,9 @@ mod tests {
         let run = &log["runs"][0];
         assert_eq!(log["version"], "2.1.0");
         assert_eq!(run["tool"]["driver"]["rules"].as_array().map(Vec::len), Some(2));
-        let [note, error] = run["results"].as_array().expect("results").as_slice() else { panic!("{run:#}") };
+        let [note, error] = run["results"].as_array().expect("results").as_slice() else {
+            panic!("{run:#}")
+        };
         assert_eq!(error["ruleId"], "aki-missing");
         assert_eq!(error["level"], "error");
         let index = usize::try_from(error["ruleIndex"].as_u64().expect("a number")).expect("small");

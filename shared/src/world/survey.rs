@@ -2,7 +2,10 @@
 //!
 //! Everything is bounded: the size of a file, how many there are, how deep directories go. Links are followed, since
 //! fixed names of sets are links and so are the kubelet's; a link that leads in a circle ends at the depth.
-#![expect(clippy::disallowed_methods, reason = "this is a door: files are opened here for reading alone")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is a door: files are opened here for reading alone"
+)]
 
 use crate::facts::x509::FILE_LIMIT;
 use std::fs::{self, File};
@@ -67,7 +70,9 @@ impl crate::facts::exit::Fault for SurveyError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Missing(..) => "name a file or a directory that is there, `-` for standard input".to_owned(),
+            Self::Missing(..) => {
+                "name a file or a directory that is there, `-` for standard input".to_owned()
+            }
             Self::TooMany(_) => "name the directories of the certificates themselves".to_owned(),
         })
     }

@@ -68,7 +68,8 @@ pub(crate) fn certificate(pem: &str) -> Result<Certificate, X509Error> {
 /// The cases of x509-limbo.
 pub(crate) fn limbo() -> anyhow::Result<Vec<Case>> {
     let packed = super::file("x509-limbo-208.json.gz")?;
-    let limbo: Limbo = serde_json::from_reader(GzDecoder::new(packed.as_slice())).context("limbo")?;
+    let limbo: Limbo =
+        serde_json::from_reader(GzDecoder::new(packed.as_slice())).context("limbo")?;
     Ok(limbo.testcases)
 }
 

@@ -59,7 +59,8 @@ impl Tally {
         match Certificate::from_der(bytes) {
             Ok(certificate) => {
                 let rules = RowRules::inferred(&certificate);
-                let findings = lint_with("c", &rules, &certificate, Signer::Unknown, Timestamp::UNIX_EPOCH);
+                let findings =
+                    lint_with("c", &rules, &certificate, Signer::Unknown, Timestamp::UNIX_EPOCH);
                 let _ = (findings, certificate.is_self_signed());
                 self.read += 1;
             }
@@ -70,7 +71,10 @@ impl Tally {
     }
 
     fn say(&self, what: &str) {
-        eprintln!("{what}: {} read, {} refused, the slowest in {:.1?}", self.read, self.refused, self.slowest);
+        eprintln!(
+            "{what}: {} read, {} refused, the slowest in {:.1?}",
+            self.read, self.refused, self.slowest
+        );
     }
 }
 
@@ -95,6 +99,9 @@ pub(crate) fn mutations_are_parsed_or_refused() -> anyhow::Result<()> {
         tally.look(&random.mutate(seed, other));
     }
     tally.say("mutations");
-    ensure!(tally.read > 0 && tally.refused > 0, "mutations that are all read, or all refused, test nothing");
+    ensure!(
+        tally.read > 0 && tally.refused > 0,
+        "mutations that are all read, or all refused, test nothing"
+    );
     Ok(())
 }

@@ -16,10 +16,17 @@ const DIFFERENCES: &str = include_str!("differences.toml");
 fn errors(case: &Case) -> Vec<Finding> {
     let leaf = match certificate(&case.peer_certificate) {
         Ok(leaf) => leaf,
-        Err(why) => return vec![Finding::new(FindingKind::CertificateUnparsable, &case.id, why.to_string())],
+        Err(why) => {
+            return vec![Finding::new(
+                FindingKind::CertificateUnparsable,
+                &case.id,
+                why.to_string(),
+            )];
+        }
     };
     // What cannot be read cannot be part of a chain.
-    let read = |pems: &[String]| pems.iter().filter_map(|pem| certificate(pem).ok()).collect::<Vec<_>>();
+    let read =
+        |pems: &[String]| pems.iter().filter_map(|pem| certificate(pem).ok()).collect::<Vec<_>>();
     let (pool, intermediates) = (read(&case.trusted_certs), read(&case.untrusted_intermediates));
     let purpose = match case.validation_kind {
         Kind::Server => RowKind::Server,
@@ -63,12 +70,17 @@ pub(crate) fn better_tls() -> anyhow::Result<()> {
     let mut wrong = Vec::new();
     for chain in &chains {
         let ders = chain.ders()?;
-        let read: Vec<Certificate> = ders.iter().filter_map(|der| Certificate::from_der(der).ok()).collect();
+        let read: Vec<Certificate> =
+            ders.iter().filter_map(|der| Certificate::from_der(der).ok()).collect();
         let (leaf, intermediates) = read.split_first().context("a leaf")?;
-        let names = [chain.hostname.parse().map_or_else(|_| San::Dns(chain.hostname.clone()), San::Ip)];
+        let names =
+            [chain.hostname.parse().map_or_else(|_| San::Dns(chain.hostname.clone()), San::Ip)];
         let verdict = verify(leaf, &pool, intermediates, RowKind::Server, &names, at);
         if verdict.is_ok() != (chain.expected == Verdict::Accept) {
-            wrong.push(format!("{} {} expects {:?}: {verdict:?}", chain.suite, chain.id, chain.expected));
+            wrong.push(format!(
+                "{} {} expects {:?}: {verdict:?}",
+                chain.suite, chain.id, chain.expected
+            ));
         }
     }
     eprintln!("better_tls: {} of {} agree", chains.len() - wrong.len(), chains.len());
@@ -79,7 +91,8 @@ pub(crate) fn better_tls() -> anyhow::Result<()> {
 
 /// x509-limbo with chain and fields: each difference is on the list, with its reason, and nothing else is.
 pub(crate) fn limbo() -> anyhow::Result<()> {
-    let explained: BTreeMap<String, String> = toml::from_str(DIFFERENCES).context("the list of differences")?;
+    let explained: BTreeMap<String, String> =
+        toml::from_str(DIFFERENCES).context("the list of differences")?;
     let cases = cases::limbo()?;
     ensure!(cases.len() == 208, "{} cases", cases.len());
     let mut unexplained = Vec::new();
@@ -91,8 +104,14 @@ pub(crate) fn limbo() -> anyhow::Result<()> {
         }
         found.push(case.id.as_str());
         if !explained.contains_key(&case.id) {
-            let errors: Vec<String> = errors.iter().map(|f| format!("{}: {}", f.kind, f.what)).collect();
-            unexplained.push(format!("{} expects {:?}; errors: {}", case.id, case.expected_result, errors.join("; ")));
+            let errors: Vec<String> =
+                errors.iter().map(|f| format!("{}: {}", f.kind, f.what)).collect();
+            unexplained.push(format!(
+                "{} expects {:?}; errors: {}",
+                case.id,
+                case.expected_result,
+                errors.join("; ")
+            ));
         }
     }
     eprintln!("limbo: {} of {} agree", cases.len() - found.len(), cases.len());

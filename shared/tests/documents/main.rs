@@ -54,7 +54,8 @@ fn each_finding_is_explained_as_the_code_has_it() {
     let cell = |text: &str| text.replace('|', "\\|");
     for kind in Kind::ALL {
         let (id, severity) = (kind.id(), kind.severity().as_str());
-        let row = format!("| `{id}` | {severity} | {} | {} |\n", cell(kind.about()), cell(kind.fix()));
+        let row =
+            format!("| `{id}` | {severity} | {} | {} |\n", cell(kind.about()), cell(kind.fix()));
         assert!(text.contains(&row), "docs/findings.md lacks this row:\n{row}");
     }
     let rows = text.lines().filter(|line| line.starts_with("| `")).count();

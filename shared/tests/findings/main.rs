@@ -19,10 +19,15 @@ fn each_defect_is_found_and_nothing_else() {
     for defect in defects::all() {
         let mut world = World::new();
         (defect.make)(&mut world);
-        let expected: BTreeSet<Kind> = defect.besides.iter().copied().chain([defect.kind]).collect();
+        let expected: BTreeSet<Kind> =
+            defect.besides.iter().copied().chain([defect.kind]).collect();
         let found = world.kinds();
         if found != expected {
-            wrong.push(format!("{}: expected {expected:?}, found {:#?}", defect.kind, world.findings()));
+            wrong.push(format!(
+                "{}: expected {expected:?}, found {:#?}",
+                defect.kind,
+                world.findings()
+            ));
         }
     }
     assert!(wrong.is_empty(), "{} of the defects:\n{}", wrong.len(), wrong.join("\n"));

@@ -42,7 +42,8 @@ impl World {
     pub(crate) fn new() -> Self {
         let (ca_key, server_key, client_key) = (Key::new(), Key::new(), Key::new());
         let ca = Draft::root("kubernetes-ca-g1", &ca_key);
-        let server = Draft::server("kube-apiserver", &["api.example.com", "10.0.0.1"], &server_key, &ca);
+        let server =
+            Draft::server("kube-apiserver", &["api.example.com", "10.0.0.1"], &server_key, &ca);
         let client = Draft::client("system:kube-scheduler", &[], &client_key, &ca);
         Self {
             ca_key,
@@ -115,7 +116,11 @@ impl World {
             };
             let secret = !contents.keys.is_empty();
             SetFile {
-                mode: Some(self.modes.get(path.as_str()).copied().unwrap_or(if secret { 0o600 } else { 0o644 })),
+                mode: Some(self.modes.get(path.as_str()).copied().unwrap_or(if secret {
+                    0o600
+                } else {
+                    0o644
+                })),
                 owner: Some(self.owners.get(path.as_str()).copied().unwrap_or(USER)),
                 contents,
                 path: path.clone(),

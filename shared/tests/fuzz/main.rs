@@ -29,12 +29,15 @@ fn texts() -> Vec<Vec<u8>> {
     let ca = Draft::root("ca", &ca_key);
     let server = Draft::server("server", &["a.example.com", "10.0.0.1", "::1"], &key, &ca);
     let both = format!("{}{}{}", server.pem(&ca_key), key.pem(), ca.pem(&ca_key));
-    let texts = [ca.pem(&ca_key), both.replace('\n', "\r\n"), format!("# {both}"), key.request(false)];
+    let texts =
+        [ca.pem(&ca_key), both.replace('\n', "\r\n"), format!("# {both}"), key.request(false)];
     texts.into_iter().map(String::into_bytes).collect()
 }
 
 fn ders() -> Vec<Vec<u8>> {
-    let read = |text: &Vec<u8>| read_pem(text).blocks.into_iter().map(|b| b.der.to_vec()).collect::<Vec<_>>();
+    let read = |text: &Vec<u8>| {
+        read_pem(text).blocks.into_iter().map(|b| b.der.to_vec()).collect::<Vec<_>>()
+    };
     texts().iter().flat_map(read).collect()
 }
 
@@ -59,7 +62,13 @@ fn der() {
         if let Ok(certificate) = &certificate {
             assert!(bytes.starts_with(certificate.der()));
             let rules = RowRules::inferred(certificate);
-            let _ = lint_with("c", &rules, certificate, Signer::Known(certificate), jiff::Timestamp::UNIX_EPOCH);
+            let _ = lint_with(
+                "c",
+                &rules,
+                certificate,
+                Signer::Known(certificate),
+                jiff::Timestamp::UNIX_EPOCH,
+            );
         }
         let request = Request::from_der(bytes).map(|request| request.is_signed());
         (certificate.is_ok(), request.is_ok())
@@ -69,7 +78,14 @@ fn der() {
 
 #[test]
 fn names() {
-    let seeds = ["kubernetes.default.svc", "*.example.com", "10.254.0.1", "IP:fd00::1", "DNS:a-b.c", "10.0.0.0/8"];
+    let seeds = [
+        "kubernetes.default.svc",
+        "*.example.com",
+        "10.254.0.1",
+        "IP:fd00::1",
+        "DNS:a-b.c",
+        "10.0.0.0/8",
+    ];
     let seeds: Vec<Vec<u8>> = seeds.iter().map(|seed| seed.as_bytes().to_vec()).collect();
     let seen = run(&seeds, |bytes| {
         let text = String::from_utf8_lossy(bytes);
@@ -79,7 +95,10 @@ fn names() {
             assert_eq!(San::parse(&name.to_string()).as_ref(), Ok(name), "{text:?}");
             assert!(name.covers(name), "{name}");
         }
-        parsed.map_err(|why| std::mem::discriminant(&why)).map(|name| matches!(name, San::Ip(_))).ok()
+        parsed
+            .map_err(|why| std::mem::discriminant(&why))
+            .map(|name| matches!(name, San::Ip(_)))
+            .ok()
     });
     assert_eq!(seen.len(), 3, "{seen:?}");
 }
@@ -90,8 +109,11 @@ fn documents() {
     let pem = String::from_utf8(texts().remove(0)).expect("text");
     let indented = pem.replace('\n', "\n        ");
     let pillar = format!("kubernetes:\n  certs:\n    \"ca.crt\": |\n        {indented}\n");
-    let vars = format!("kubernetes_tls:\n  certificate: |\n        {indented}\n  private_key: |\n        x\n");
-    let data: String = encode("X", pem.as_bytes()).lines().filter(|l| !l.starts_with('-')).collect();
+    let vars = format!(
+        "kubernetes_tls:\n  certificate: |\n        {indented}\n  private_key: |\n        x\n"
+    );
+    let data: String =
+        encode("X", pem.as_bytes()).lines().filter(|l| !l.starts_with('-')).collect();
     let config = format!(
         "apiVersion: v1\nkind: Config\nclusters:\n- name: c\n  cluster:\n    certificate-authority-data: {data}\nusers: []\n"
     );

@@ -126,7 +126,8 @@ const PSS: &str = "1.2.840.113549.1.1.10";
 impl SignatureKind {
     /// From the content of an AlgorithmIdentifier's SEQUENCE.
     pub(super) fn of(content: &[u8]) -> Self {
-        let oid = Oid::from_der(content).map_or_else(|_| "?".to_owned(), |(_, oid)| oid.to_id_string());
+        let oid =
+            Oid::from_der(content).map_or_else(|_| "?".to_owned(), |(_, oid)| oid.to_id_string());
         Self { id: content.into(), oid: oid.into() }
     }
 
@@ -163,9 +164,14 @@ mod tests {
 
     #[test]
     fn bits_of_numbers() {
-        for (number, expected) in
-            [(&[][..], 0), (&[0, 0], 0), (&[1], 1), (&[0, 0x80], 8), (&[0, 1, 0], 9), (&[0xff; 256], 2048)]
-        {
+        for (number, expected) in [
+            (&[][..], 0),
+            (&[0, 0], 0),
+            (&[1], 1),
+            (&[0, 0x80], 8),
+            (&[0, 1, 0], 9),
+            (&[0xff; 256], 2048),
+        ] {
             assert_eq!(bits(number), expected);
         }
     }
@@ -179,7 +185,11 @@ mod tests {
             (rsa(4), "MD5 with RSA", Strength::Weak),
             (rsa(11), "SHA-256 with RSA", Strength::Good),
             (rsa(10), "RSA-PSS", Strength::Weak),
-            ([rsa(10), vec![6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1]].concat(), "RSA-PSS", Strength::Good),
+            (
+                [rsa(10), vec![6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1]].concat(),
+                "RSA-PSS",
+                Strength::Good,
+            ),
             (vec![6, 3, 0x2b, 0x65, 0x70], "Ed25519", Strength::Good),
             (vec![6, 3, 0x2b, 0x65, 0x71], "1.3.101.113", Strength::Unknown),
             (vec![], "?", Strength::Unknown),

@@ -80,7 +80,13 @@ impl Eq for Certificate {}
 
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Certificate({}, serial {}, until {})", self.subject, self.serial_text(), self.not_after.at)
+        write!(
+            f,
+            "Certificate({}, serial {}, until {})",
+            self.subject,
+            self.serial_text(),
+            self.not_after.at
+        )
     }
 }
 
@@ -93,7 +99,8 @@ impl Certificate {
         let broken = |e: &dyn fmt::Display| X509Error::Structure(e.to_string());
         let (rest, parsed) = X509Certificate::from_der(bytes).map_err(|e| broken(&e))?;
         let der = &bytes[..bytes.len() - rest.len()];
-        let parts = der::signed_parts(der).ok_or_else(|| broken(&"its parts are not those of a certificate"))?;
+        let parts = der::signed_parts(der)
+            .ok_or_else(|| broken(&"its parts are not those of a certificate"))?;
         let tbs = &parsed.tbs_certificate;
         let validity = tbs.validity();
         let spki = tbs.public_key();
@@ -106,7 +113,8 @@ impl Certificate {
             version: tbs.version().0.saturating_add(1),
             serial: tbs.raw_serial().into(),
             signature: SignatureKind::of(parts.algorithm),
-            inner_signature: inner_signature(parts.body).ok_or_else(|| broken(&"it names no algorithm"))?,
+            inner_signature: inner_signature(parts.body)
+                .ok_or_else(|| broken(&"it names no algorithm"))?,
             issuer: Name::of(tbs.issuer()),
             subject: Name::of(tbs.subject()),
             not_before: Date::of(validity.not_before)?,
@@ -264,7 +272,8 @@ impl Certificate {
 
     /// Whether this signature was made by that key. Names and dates are not looked at.
     pub fn signed_by(&self, issuer: &Self) -> Signed {
-        der::signed_parts(&self.der).map_or(Signed::No, |parts| signature::check(&parts, &issuer.spki))
+        der::signed_parts(&self.der)
+            .map_or(Signed::No, |parts| signature::check(&parts, &issuer.spki))
     }
 
     /// Whether this signature was made by that key, seen beyond doubt.

@@ -75,10 +75,20 @@ mod tests {
     #[test]
     fn elements() {
         let (found, rest) = element(&[0x30, 2, 1, 2, 9]).expect("an element");
-        assert_eq!((found.tag, found.content, found.whole, rest), (0x30, &[1, 2][..], &[0x30, 2, 1, 2][..], &[9][..]));
+        assert_eq!(
+            (found.tag, found.content, found.whole, rest),
+            (0x30, &[1, 2][..], &[0x30, 2, 1, 2][..], &[9][..])
+        );
         let long = [&[4, 0x82, 1, 0][..], &[7; 256]].concat();
         assert_eq!(element(&long).expect("an element").0.content.len(), 256);
-        for broken in [&[][..], &[4], &[4, 1], &[4, 0x80, 0, 0], &[4, 0x85, 0, 0, 0, 0, 1, 1], &[4, 0x84, 255, 255, 255, 255]] {
+        for broken in [
+            &[][..],
+            &[4],
+            &[4, 1],
+            &[4, 0x80, 0, 0],
+            &[4, 0x85, 0, 0, 0, 0, 1, 1],
+            &[4, 0x84, 255, 255, 255, 255],
+        ] {
             assert!(element(broken).is_none(), "{broken:?}");
         }
     }

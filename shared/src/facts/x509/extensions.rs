@@ -74,7 +74,12 @@ impl KeyUsages {
             "encipherOnly",
             "decipherOnly",
         ];
-        NAMES.iter().enumerate().filter(|(bit, _)| self.0 >> bit & 1 == 1).map(|(_, n)| *n).collect()
+        NAMES
+            .iter()
+            .enumerate()
+            .filter(|(bit, _)| self.0 >> bit & 1 == 1)
+            .map(|(_, n)| *n)
+            .collect()
     }
 }
 
@@ -94,7 +99,11 @@ pub struct ExtendedUsages {
 impl ExtendedUsages {
     /// Names of all.
     pub fn names(&self) -> Vec<&str> {
-        let known = [(self.server, "serverAuth"), (self.client, "clientAuth"), (self.any, "anyExtendedKeyUsage")];
+        let known = [
+            (self.server, "serverAuth"),
+            (self.client, "clientAuth"),
+            (self.any, "anyExtendedKeyUsage"),
+        ];
         let known = known.into_iter().filter(|(set, _)| *set).map(|(_, name)| name);
         known.chain(self.others.iter().map(String::as_str)).collect()
     }
@@ -189,7 +198,8 @@ impl Extensions {
             ParsedExtension::AuthorityKeyIdentifier(key) => {
                 let value = AuthorityKey {
                     id: key.key_identifier.as_ref().map(|id| id.0.to_vec()),
-                    names_issuer: key.authority_cert_issuer.is_some() || key.authority_cert_serial.is_some(),
+                    names_issuer: key.authority_cert_issuer.is_some()
+                        || key.authority_cert_serial.is_some(),
                     serial: key.authority_cert_serial.map(<[u8]>::to_vec),
                 };
                 self.authority_key = Some(Marked { critical, value });
@@ -253,10 +263,14 @@ pub(super) fn san(name: &GeneralName<'_>) -> San {
         GeneralName::URI(uri) => San::Other(format!("URI:{uri}")),
         GeneralName::DirectoryName(name) => San::Other(format!("directory:{}", Name::of(name))),
         GeneralName::OtherName(oid, _) => San::Other(format!("other name {}", oid.to_id_string())),
-        GeneralName::RegisteredID(oid) => San::Other(format!("registered ID {}", oid.to_id_string())),
+        GeneralName::RegisteredID(oid) => {
+            San::Other(format!("registered ID {}", oid.to_id_string()))
+        }
         GeneralName::X400Address(_) => San::Other("an X.400 address".to_owned()),
         GeneralName::EDIPartyName(_) => San::Other("an EDI party name".to_owned()),
-        GeneralName::Invalid(tag, _) => San::Other(format!("a name of kind {} that cannot be read", tag.0)),
+        GeneralName::Invalid(tag, _) => {
+            San::Other(format!("a name of kind {} that cannot be read", tag.0))
+        }
     }
 }
 
@@ -287,8 +301,12 @@ fn unfit(base: &GeneralName<'_>) -> Option<String> {
             (!fits).then(|| "an address whose mask is none".to_owned())
         }
         GeneralName::DNSName(name) => {
-            let fits = name.is_ascii() && !name.contains('*') && !name.starts_with('.') && !name.contains("..");
-            (!fits).then(|| format!("`{}` is no host name", name.chars().take(64).collect::<String>()))
+            let fits = name.is_ascii()
+                && !name.contains('*')
+                && !name.starts_with('.')
+                && !name.contains("..");
+            (!fits)
+                .then(|| format!("`{}` is no host name", name.chars().take(64).collect::<String>()))
         }
         GeneralName::Invalid(..) => Some("a name that cannot be read".to_owned()),
         _ => None,

@@ -87,7 +87,10 @@ fn sec1(bytes: &[u8], around: Option<&[u8]>) -> Option<Option<Vec<u8>>> {
     while let Some((part, after)) = der::element(rest) {
         match part.tag {
             CURVE => curve = Some(part.content.to_vec()),
-            POINT => point = der::content(part.content, der::BIT_STRING).and_then(|(b, _)| b.strip_prefix(&[0])),
+            POINT => {
+                point = der::content(part.content, der::BIT_STRING)
+                    .and_then(|(b, _)| b.strip_prefix(&[0]))
+            }
             _ => {}
         }
         rest = after;

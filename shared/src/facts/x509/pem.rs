@@ -308,7 +308,11 @@ mod tests {
             (format!("# the CA\n\n{BLOCK}# end\n"), at(3), vec![]),
             (BLOCK.replace('\n', "\r\n"), good.clone(), vec![Oddity::CarriageReturns]),
             (format!("\u{feff}{BLOCK}"), good.clone(), vec![Oddity::ByteOrderMark]),
-            (format!("subject=CN = x\nmore\n{BLOCK}"), at(3), vec![Oddity::TextOutside { line: 1 }]),
+            (
+                format!("subject=CN = x\nmore\n{BLOCK}"),
+                at(3),
+                vec![Oddity::TextOutside { line: 1 }],
+            ),
             (format!("{BLOCK}trailing"), good.clone(), vec![Oddity::TextOutside { line: 4 }]),
             (indented, good.clone(), vec![Oddity::Indented { line: 1 }]),
             (BLOCK.replace("MAMCAQE=", "MAMC\nAQE="), good.clone(), vec![]),
@@ -317,8 +321,16 @@ mod tests {
             (BLOCK.replace("MAMCAQE=", "MAMC!QE="), vec![], vec![Oddity::Broken { line: 1 }]),
             (BLOCK.replace("MAMCAQE=\n", ""), vec![], vec![Oddity::Broken { line: 1 }]),
             (BLOCK.replace("-----END", "END"), vec![], vec![Oddity::Unterminated { line: 1 }]),
-            (BLOCK.replace("END CERTIFICATE", "END X"), vec![], vec![Oddity::Unterminated { line: 1 }]),
-            (format!("-----BEGIN X-----\nAAAA\n{BLOCK}"), at(3), vec![Oddity::Unterminated { line: 1 }]),
+            (
+                BLOCK.replace("END CERTIFICATE", "END X"),
+                vec![],
+                vec![Oddity::Unterminated { line: 1 }],
+            ),
+            (
+                format!("-----BEGIN X-----\nAAAA\n{BLOCK}"),
+                at(3),
+                vec![Oddity::Unterminated { line: 1 }],
+            ),
             (format!("-----END X-----\n{BLOCK}"), at(2), vec![Oddity::TextOutside { line: 1 }]),
             (String::new(), vec![], vec![]),
         ];
@@ -339,7 +351,9 @@ mod tests {
         assert_eq!(of("RSA PRIVATE KEY", headers), Label::EncryptedKey);
         assert_eq!(of("RSA PRIVATE KEY", ""), Label::Pkcs1Key);
         assert_eq!(of("OPENSSH PRIVATE KEY", ""), Label::Other("OPENSSH PRIVATE KEY".into()));
-        for (label, private) in [("EC PRIVATE KEY", true), ("OPENSSH PRIVATE KEY", true), ("PUBLIC KEY", false)] {
+        for (label, private) in
+            [("EC PRIVATE KEY", true), ("OPENSSH PRIVATE KEY", true), ("PUBLIC KEY", false)]
+        {
             assert_eq!(of(label, "").is_private(), private, "{label}");
         }
     }

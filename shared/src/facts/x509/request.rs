@@ -35,8 +35,8 @@ impl Request {
         if bytes.len() > SIZE_LIMIT {
             return Err(X509Error::TooLong(bytes.len()));
         }
-        let (rest, parsed) =
-            X509CertificationRequest::from_der(bytes).map_err(|e| X509Error::Structure(e.to_string()))?;
+        let (rest, parsed) = X509CertificationRequest::from_der(bytes)
+            .map_err(|e| X509Error::Structure(e.to_string()))?;
         let info = &parsed.certification_request_info;
         let extensions = parsed.requested_extensions().into_iter().flatten();
         let sans = extensions
@@ -88,6 +88,7 @@ impl Request {
 
     /// Whether who made it has the key.
     pub fn is_signed(&self) -> bool {
-        der::signed_parts(&self.der).is_some_and(|parts| signature::check(&parts, &self.spki) == Signed::Yes)
+        der::signed_parts(&self.der)
+            .is_some_and(|parts| signature::check(&parts, &self.spki) == Signed::Yes)
     }
 }

@@ -42,7 +42,9 @@ pub enum SanError {
     #[error("`{0}` is a range of addresses; name each address")]
     Range(String),
     /// A wildcard anywhere but as the whole first label of at least three.
-    #[error("`{0}` has a wildcard that clients do not understand; it must be the whole first label of three or more")]
+    #[error(
+        "`{0}` has a wildcard that clients do not understand; it must be the whole first label of three or more"
+    )]
     Wildcard(String),
     /// Numbers and dots that are no address.
     #[error("`{0}` is neither an address nor a host name")]
@@ -157,7 +159,9 @@ mod tests {
     fn names_as_they_are_typed() {
         let dns = |name: &str| Ok(San::Dns(name.to_owned()));
         let ip = |address: &str| Ok(San::Ip(address.parse().expect("an address")));
-        let label = |name: &str, label: &str| Err(SanError::Label { name: name.into(), label: label.into() });
+        let label = |name: &str, label: &str| {
+            Err(SanError::Label { name: name.into(), label: label.into() })
+        };
         for (text, expected) in [
             ("kubernetes", dns("kubernetes")),
             (" Kubernetes.Default.svc. ", dns("kubernetes.default.svc")),
@@ -206,6 +210,9 @@ mod tests {
         }
         let address = San::parse("10.0.0.1").expect("an address");
         assert!(address.covers(&address));
-        assert!(!San::Dns("10.0.0.1".into()).covers(&address), "an address as a name is compared by nobody");
+        assert!(
+            !San::Dns("10.0.0.1".into()).covers(&address),
+            "an address as a name is compared by nobody"
+        );
     }
 }

@@ -37,7 +37,8 @@ pub(super) fn check(parts: &SignedParts<'_>, spki: &[u8]) -> Signed {
         return Signed::Unchecked;
     };
     let fitting = TRUSTED.iter().find(|trusted| {
-        trusted.signature_alg_id().as_ref() == parts.algorithm && trusted.public_key_alg_id().as_ref() == key_algorithm
+        trusted.signature_alg_id().as_ref() == parts.algorithm
+            && trusted.public_key_alg_id().as_ref() == key_algorithm
     });
     let Some(algorithm) = fitting else {
         return if could_be(parts, key_algorithm) { Signed::Unchecked } else { Signed::No };
@@ -70,5 +71,7 @@ fn outside(key_algorithm: &[u8], spki: &[u8]) -> bool {
 fn could_be(parts: &SignedParts<'_>, key_algorithm: &[u8]) -> bool {
     let name = SignatureKind::of(parts.algorithm).to_string();
     let (rsa, ec) = (key_algorithm.starts_with(&RSA), key_algorithm.starts_with(&EC));
-    !(rsa && name.contains("ECDSA") || ec && name.contains("RSA") || (rsa || ec) && name == "Ed25519")
+    !(rsa && name.contains("ECDSA")
+        || ec && name.contains("RSA")
+        || (rsa || ec) && name == "Ed25519")
 }

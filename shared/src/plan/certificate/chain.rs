@@ -49,7 +49,8 @@ pub fn verify(
     at: Timestamp,
 ) -> Result<(), Finding> {
     let place = leaf.subject().to_string();
-    let question = Question { leaf, place: &place, pool, intermediates, purpose, names, at, accept: None };
+    let question =
+        Question { leaf, place: &place, pool, intermediates, purpose, names, at, accept: None };
     question.answer().map(|_| ())
 }
 
@@ -122,10 +123,16 @@ impl<'a> Question<'a> {
         Finding::new(kind, self.place, what)
     }
 
-    fn path(&self, leaf: &EndEntityCert<'_>, usage: KeyUsage) -> Result<Vec<&'a Certificate>, Finding> {
-        let roots: Vec<CertificateDer<'_>> = self.pool.iter().map(|ca| CertificateDer::from(ca.der())).collect();
+    fn path(
+        &self,
+        leaf: &EndEntityCert<'_>,
+        usage: KeyUsage,
+    ) -> Result<Vec<&'a Certificate>, Finding> {
+        let roots: Vec<CertificateDer<'_>> =
+            self.pool.iter().map(|ca| CertificateDer::from(ca.der())).collect();
         // What cannot be an anchor cannot be trusted; if that was the only one, no issuer is found.
-        let anchors: Vec<TrustAnchor<'_>> = roots.iter().filter_map(|der| anchor_from_trusted_cert(der).ok()).collect();
+        let anchors: Vec<TrustAnchor<'_>> =
+            roots.iter().filter_map(|der| anchor_from_trusted_cert(der).ok()).collect();
         let between: Vec<CertificateDer<'_>> =
             self.intermediates.iter().map(|ca| CertificateDer::from(ca.der())).collect();
         let seconds = u64::try_from(self.at.as_second()).unwrap_or(0);
@@ -133,13 +140,15 @@ impl<'a> Question<'a> {
         let refused = RefCell::new(None);
         let check = |path: &VerifiedPath<'_>| {
             let cas = self.cas(path);
-            let verdict = self.anchor(&cas).and_then(|()| self.accept.map_or(Ok(()), |accept| accept(&cas)));
+            let verdict =
+                self.anchor(&cas).and_then(|()| self.accept.map_or(Ok(()), |accept| accept(&cas)));
             verdict.map_err(|finding| {
                 refused.borrow_mut().get_or_insert(finding);
                 Error::UnknownIssuer
             })
         };
-        let result = leaf.verify_for_usage(TRUSTED, &anchors, &between, time, usage, None, Some(&check));
+        let result =
+            leaf.verify_for_usage(TRUSTED, &anchors, &between, time, usage, None, Some(&check));
         match result {
             Ok(path) => Ok(self.cas(&path)),
             Err(why) => Err(refused.into_inner().unwrap_or_else(|| self.explain(&why))),
@@ -169,7 +178,12 @@ impl<'a> Question<'a> {
 
     fn validity(&self, ca: &Certificate) -> Result<(), Finding> {
         if self.at < ca.not_before() || self.at.as_second() > ca.not_after().as_second() {
-            let what = format!("its CA {} is valid from {} to {}", ca.subject(), ca.not_before(), ca.not_after());
+            let what = format!(
+                "its CA {} is valid from {} to {}",
+                ca.subject(),
+                ca.not_before(),
+                ca.not_after()
+            );
             return Err(self.finding(Kind::IssuerExpired, what));
         }
         Ok(())
@@ -181,7 +195,9 @@ impl<'a> Question<'a> {
         self.validity(root)?;
         // A certificate of version 1 cannot say that it is a CA; who put it into the pool said it.
         if root.version() == 3 && !root.is_ca() {
-            return Err(self.finding(Kind::NotACa, format!("{} signed it and is no CA", root.subject())));
+            return Err(
+                self.finding(Kind::NotACa, format!("{} signed it and is no CA", root.subject()))
+            );
         }
         if root.usages().is_some_and(|u| !u.has(KeyUsages::KEY_CERT_SIGN)) {
             let what = format!("{} signed it and may not", root.subject());
@@ -216,13 +232,20 @@ impl<'a> Question<'a> {
             if let Some(known) = self.pool.iter().find(|ca| *ca == current) {
                 return self.validity(known).map(|()| path);
             }
-            let signs = |ca: &&Certificate| ca.subject() == current.issuer() && current.is_signed_by(ca);
-            let Some(signer) = self.pool.iter().find(signs).or_else(|| self.intermediates.iter().find(signs)) else {
+            let signs =
+                |ca: &&Certificate| ca.subject() == current.issuer() && current.is_signed_by(ca);
+            let Some(signer) =
+                self.pool.iter().find(signs).or_else(|| self.intermediates.iter().find(signs))
+            else {
                 return Err(self.explain(&Error::UnknownIssuer));
             };
             self.anchor(&[signer])?;
             below += usize::from(!current.is_self_issued());
-            if signer.authority().and_then(|a| a.path_length).is_some_and(|allowed| below > allowed as usize) {
+            if signer
+                .authority()
+                .and_then(|a| a.path_length)
+                .is_some_and(|allowed| below > allowed as usize)
+            {
                 let what = format!("{} allows fewer CAs below it than there are", signer.subject());
                 return Err(self.finding(Kind::PathLengthExceeded, what));
             }
@@ -245,18 +268,26 @@ impl<'a> Question<'a> {
             Error::CertNotValidYet { .. } if self.at < leaf.not_before() => {
                 (Kind::NotYetValid, format!("it begins at {}", leaf.not_before()))
             }
-            Error::CertExpired { .. } | Error::CertNotValidYet { .. } => {
-                (Kind::IssuerExpired, format!("a CA between it and the pool is not valid at {}", self.at))
+            Error::CertExpired { .. } | Error::CertNotValidYet { .. } => (
+                Kind::IssuerExpired,
+                format!("a CA between it and the pool is not valid at {}", self.at),
+            ),
+            Error::CaUsedAsEndEntity => {
+                (Kind::LeafIsCa, "its basic constraints say that it is a CA".to_owned())
             }
-            Error::CaUsedAsEndEntity => (Kind::LeafIsCa, "its basic constraints say that it is a CA".to_owned()),
-            Error::EndEntityUsedAsCa => (Kind::NotACa, format!("{} signed it and is no CA", leaf.issuer())),
-            Error::PathLenConstraintViolated => {
-                (Kind::PathLengthExceeded, "a CA above it allows fewer CAs below it than there are".to_owned())
+            Error::EndEntityUsedAsCa => {
+                (Kind::NotACa, format!("{} signed it and is no CA", leaf.issuer()))
             }
+            Error::PathLenConstraintViolated => (
+                Kind::PathLengthExceeded,
+                "a CA above it allows fewer CAs below it than there are".to_owned(),
+            ),
             Error::NameConstraintViolation => {
                 (Kind::NameConstraintsViolated, "a CA above it does not allow its names".to_owned())
             }
-            Error::EmptyEkuExtension => (Kind::ExtendedEmpty, "its extended key usage is empty".to_owned()),
+            Error::EmptyEkuExtension => {
+                (Kind::ExtendedEmpty, "its extended key usage is empty".to_owned())
+            }
             Error::RequiredEkuNotFoundContext(_) if leaf.extended().is_some_and(|e| e.any) => {
                 (Kind::ExtendedAny, "its extended key usage is anyExtendedKeyUsage".to_owned())
             }
@@ -265,17 +296,25 @@ impl<'a> Question<'a> {
             }
             Error::RequiredEkuNotFoundContext(_) => {
                 let purpose = self.purpose.as_str();
-                (Kind::ExtendedWrong, format!("it, or a CA above it, is not for use as a {purpose}"))
+                (
+                    Kind::ExtendedWrong,
+                    format!("it, or a CA above it, is not for use as a {purpose}"),
+                )
             }
-            Error::UnsupportedCriticalExtension if leaf.extensions().authority_key.as_ref().is_some_and(|m| m.critical) => {
+            Error::UnsupportedCriticalExtension
+                if leaf.extensions().authority_key.as_ref().is_some_and(|m| m.critical) =>
+            {
                 (Kind::AkiCritical, "the authority key identifier is critical".to_owned())
             }
-            Error::UnsupportedCriticalExtension if leaf.extensions().subject_key.as_ref().is_some_and(|m| m.critical) => {
+            Error::UnsupportedCriticalExtension
+                if leaf.extensions().subject_key.as_ref().is_some_and(|m| m.critical) =>
+            {
                 (Kind::SkiCritical, "the subject key identifier is critical".to_owned())
             }
-            Error::UnsupportedCriticalExtension => {
-                (Kind::ExtensionUnknownCritical, "a critical extension in its chain is not known".to_owned())
-            }
+            Error::UnsupportedCriticalExtension => (
+                Kind::ExtensionUnknownCritical,
+                "a critical extension in its chain is not known".to_owned(),
+            ),
             _ => return self.search(why),
         };
         self.finding(kind, what)
@@ -283,10 +322,15 @@ impl<'a> Question<'a> {
 
     fn search(&self, why: &Error) -> Finding {
         let leaf = self.leaf;
-        let named: Vec<&Certificate> =
-            self.pool.iter().chain(self.intermediates).filter(|ca| ca.subject() == leaf.issuer()).collect();
+        let named: Vec<&Certificate> = self
+            .pool
+            .iter()
+            .chain(self.intermediates)
+            .filter(|ca| ca.subject() == leaf.issuer())
+            .collect();
         if named.is_empty() {
-            return self.finding(Kind::IssuerNotFound, format!("it was signed by {}", leaf.issuer()));
+            return self
+                .finding(Kind::IssuerNotFound, format!("it was signed by {}", leaf.issuer()));
         }
         let answers: Vec<Signed> = named.iter().map(|ca| leaf.signed_by(ca)).collect();
         if !answers.contains(&Signed::Yes) {

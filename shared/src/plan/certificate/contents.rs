@@ -3,7 +3,8 @@
 use super::finding::{Finding, Kind};
 use crate::facts::credential::Digest;
 use crate::facts::x509::{
-    Block, Certificate, FILE_LIMIT, KeyPart, Label, Oddity, Request, private_part, public_part, read_pem,
+    Block, Certificate, FILE_LIMIT, KeyPart, Label, Oddity, Request, private_part, public_part,
+    read_pem,
 };
 use base64::Engine as _;
 use serde::Deserialize;
@@ -87,7 +88,8 @@ impl Contents {
             contents.say(Kind::FileTooLarge, path, format!("it has {} bytes", bytes.len()));
             return contents;
         }
-        if let Some(kubeconfig) = std::str::from_utf8(bytes).ok().filter(|text| is_kubeconfig(text)) {
+        if let Some(kubeconfig) = std::str::from_utf8(bytes).ok().filter(|text| is_kubeconfig(text))
+        {
             contents.kubeconfig(path, kubeconfig);
         } else if bytes.first() == Some(&0x30) && !contains(bytes, b"-----BEGIN ") {
             contents.der(path, bytes);
@@ -101,7 +103,11 @@ impl Contents {
     pub fn expected(path: &str, bytes: &[u8]) -> Self {
         let mut contents = Self::read(path, bytes);
         if contents.is_empty() && contents.findings.is_empty() {
-            contents.say(Kind::FileEmpty, path, "it holds no certificate, key, request or kubeconfig");
+            contents.say(
+                Kind::FileEmpty,
+                path,
+                "it holds no certificate, key, request or kubeconfig",
+            );
         }
         contents
     }
@@ -153,38 +159,58 @@ impl Contents {
     fn oddity(&mut self, path: &str, oddity: &Oddity, yaml: bool, nothing: bool) {
         let at = |line: &usize| format!("{path}:{line}");
         match oddity {
-            Oddity::ByteOrderMark => self.say(Kind::PemByteOrderMark, path, "it begins with a byte order mark"),
+            Oddity::ByteOrderMark => {
+                self.say(Kind::PemByteOrderMark, path, "it begins with a byte order mark")
+            }
             Oddity::CarriageReturns if !nothing => {
                 self.say(Kind::PemCarriageReturns, path, "its lines end with carriage returns");
             }
-            Oddity::Indented { line } if !yaml => self.say(Kind::PemIndented, &at(line), "the block is indented"),
+            Oddity::Indented { line } if !yaml => {
+                self.say(Kind::PemIndented, &at(line), "the block is indented")
+            }
             // Any text file has text outside of blocks.
             Oddity::TextOutside { line } if !yaml && !nothing => {
                 self.say(Kind::PemTextOutside, &at(line), "there is text outside of the blocks");
             }
             Oddity::CarriageReturns | Oddity::Indented { .. } | Oddity::TextOutside { .. } => {}
-            Oddity::Broken { line } => self.say(Kind::PemBroken, &at(line), "the block is not base64, or is empty"),
-            Oddity::Unterminated { line } => self.say(Kind::PemUnterminated, &at(line), "the block has no end of its own"),
-            Oddity::TooMany => self.say(Kind::FileTooLarge, path, "it has more blocks than are read"),
+            Oddity::Broken { line } => {
+                self.say(Kind::PemBroken, &at(line), "the block is not base64, or is empty")
+            }
+            Oddity::Unterminated { line } => {
+                self.say(Kind::PemUnterminated, &at(line), "the block has no end of its own")
+            }
+            Oddity::TooMany => {
+                self.say(Kind::FileTooLarge, path, "it has more blocks than are read")
+            }
         }
     }
 
     fn block(&mut self, place: &str, block: &Block) {
         let place_of = || place.to_owned();
         match &block.label {
-            Label::Certificate | Label::TrustedCertificate => match Certificate::from_der(&block.der) {
-                Ok(value) => {
-                    if block.label == Label::TrustedCertificate {
-                        self.say(Kind::PemTrustedCertificate, place, "the block is a `TRUSTED CERTIFICATE`");
+            Label::Certificate | Label::TrustedCertificate => {
+                match Certificate::from_der(&block.der) {
+                    Ok(value) => {
+                        if block.label == Label::TrustedCertificate {
+                            self.say(
+                                Kind::PemTrustedCertificate,
+                                place,
+                                "the block is a `TRUSTED CERTIFICATE`",
+                            );
+                        }
+                        self.certificates.push(Placed { place: place_of(), value });
                     }
-                    self.certificates.push(Placed { place: place_of(), value });
+                    Err(why) => self.say(Kind::CertificateUnparsable, place, why.to_string()),
                 }
-                Err(why) => self.say(Kind::CertificateUnparsable, place, why.to_string()),
-            },
+            }
             Label::Request => match Request::from_der(&block.der) {
                 Ok(value) => {
                     if !value.is_signed() {
-                        self.say(Kind::RequestUnsigned, place, "its signature is not of the key that it names");
+                        self.say(
+                            Kind::RequestUnsigned,
+                            place,
+                            "its signature is not of the key that it names",
+                        );
                     }
                     self.requests.push(Placed { place: place_of(), value });
                 }
@@ -197,8 +223,12 @@ impl Contents {
             Label::Pkcs8Key | Label::Pkcs1Key | Label::Sec1Key | Label::EncryptedKey => {
                 let value = private_part(block);
                 match value {
-                    KeyPart::Unreadable => self.say(Kind::KeyUnreadable, place, "the private key cannot be read"),
-                    KeyPart::Encrypted => self.say(Kind::KeyEncrypted, place, "the private key is encrypted"),
+                    KeyPart::Unreadable => {
+                        self.say(Kind::KeyUnreadable, place, "the private key cannot be read")
+                    }
+                    KeyPart::Encrypted => {
+                        self.say(Kind::KeyEncrypted, place, "the private key is encrypted")
+                    }
                     KeyPart::Public(_) | KeyPart::Unknown => {}
                 }
                 self.keys.push(Placed { place: place_of(), value });
@@ -246,12 +276,20 @@ impl Contents {
         let mut inside = Self::default();
         match base64::engine::general_purpose::STANDARD.decode(data.trim()).map(Zeroizing::new) {
             Ok(bytes) => inside.pem(path, &bytes, false),
-            Err(_) => self.say(Kind::KubeconfigUnreadable, path, format!("its {field} is not base64")),
+            Err(_) => {
+                self.say(Kind::KubeconfigUnreadable, path, format!("its {field} is not base64"))
+            }
         }
-        for list in inside.certificates.iter_mut().map(|c| &mut c.place).chain(inside.keys.iter_mut().map(|k| &mut k.place)) {
+        for list in inside
+            .certificates
+            .iter_mut()
+            .map(|c| &mut c.place)
+            .chain(inside.keys.iter_mut().map(|k| &mut k.place))
+        {
             path.clone_into(list);
         }
-        self.findings.extend(inside.findings.drain(..).map(|f| Finding { place: path.to_owned(), ..f }));
+        self.findings
+            .extend(inside.findings.drain(..).map(|f| Finding { place: path.to_owned(), ..f }));
         inside
     }
 }
@@ -259,7 +297,9 @@ impl Contents {
 fn is_kubeconfig(text: &str) -> bool {
     let line = |wanted: &str| text.lines().any(|line| line.trim_end() == wanted);
     line("kind: Config") && (text.contains("\nclusters:") || text.starts_with("clusters:"))
-        || text.trim_start().starts_with('{') && text.contains("\"clusters\"") && text.contains("\"Config\"")
+        || text.trim_start().starts_with('{')
+            && text.contains("\"clusters\"")
+            && text.contains("\"Config\"")
 }
 
 /// Documents in which PEM is indented by right: pillars, variables, manifests.

@@ -43,7 +43,12 @@ impl Finding {
     /// A finding with the advice of its kind.
     pub fn new(kind: Kind, place: &str, what: impl Into<String>) -> Self {
         let file = file_of(place);
-        Self { kind, place: place.to_owned(), what: what.into(), fix: kind.fix().replace("FILE", file) }
+        Self {
+            kind,
+            place: place.to_owned(),
+            what: what.into(),
+            fix: kind.fix().replace("FILE", file),
+        }
     }
 
     /// The id of its kind.
@@ -101,13 +106,15 @@ macro_rules! kinds {
 }
 
 /// The advice for whatever only a new certificate mends.
-const REISSUE: &str = "issue it again: `kubectl rotate-certs generate --help` sets this field as it must be";
+const REISSUE: &str =
+    "issue it again: `kubectl rotate-certs generate --help` sets this field as it must be";
 /// The same for a CA.
 const REISSUE_CA: &str = "make a new generation of this CA with `kubectl rotate-certs generate`, or the same key with `--renew-ca`";
 /// The same for a CA whose key is the trouble.
 const NEW_CA: &str = "make a new CA with `kubectl rotate-certs generate`; a new certificate of the same key does not help";
 /// The advice for files that are damaged.
-const RESTORE: &str = "look at it with `openssl storeutl -noout -text FILE`, and restore it or issue it again";
+const RESTORE: &str =
+    "look at it with `openssl storeutl -noout -text FILE`, and restore it or issue it again";
 
 kinds! {
     // Files and PEM.
@@ -285,7 +292,10 @@ mod tests {
         assert_eq!(ids.len(), Kind::ALL.len());
         assert!(ids.len() >= 60, "{}", ids.len());
         for id in ids {
-            assert!(id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'), "{id}");
+            assert!(
+                id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
+                "{id}"
+            );
         }
     }
 

@@ -73,7 +73,9 @@ impl RowRules {
     pub fn usages(&self, key: &KeyKind) -> KeyUsages {
         let signature = KeyUsages::DIGITAL_SIGNATURE;
         match self.kind {
-            RowKind::Authority => signature.with(KeyUsages::KEY_CERT_SIGN).with(KeyUsages::CRL_SIGN),
+            RowKind::Authority => {
+                signature.with(KeyUsages::KEY_CERT_SIGN).with(KeyUsages::CRL_SIGN)
+            }
             RowKind::Server | RowKind::Client | RowKind::Peer if key.enciphers() => {
                 signature.with(KeyUsages::KEY_ENCIPHERMENT)
             }

@@ -98,7 +98,13 @@ pub fn judge(scene: &Scene<'_>) -> Vec<Finding> {
             (false, Some(signer)) => Signer::Known(signer),
             (false, None) => Signer::Unknown,
         };
-        findings.extend(lint_with(member.place, &member.rules, member.certificate, signer, scene.at));
+        findings.extend(lint_with(
+            member.place,
+            &member.rules,
+            member.certificate,
+            signer,
+            scene.at,
+        ));
         if scene.names_only && member.rules.kind.serves() {
             findings.extend(unexpected(member, scene.names));
         }
@@ -116,7 +122,13 @@ pub fn judge(scene: &Scene<'_>) -> Vec<Finding> {
 
 /// Kinds of which a place has one at most, however many ways lead to it.
 fn said_once(kind: Kind) -> bool {
-    !matches!(kind, Kind::SerialRepeated | Kind::SanInvalid | Kind::ExtensionMalformed | Kind::ExtensionRepeated)
+    !matches!(
+        kind,
+        Kind::SerialRepeated
+            | Kind::SanInvalid
+            | Kind::ExtensionMalformed
+            | Kind::ExtensionRepeated
+    )
 }
 
 fn unexpected(member: &Member<'_>, names: &[San]) -> Option<Finding> {
@@ -128,7 +140,11 @@ fn unexpected(member: &Member<'_>, names: &[San]) -> Option<Finding> {
         .map(ToString::to_string)
         .collect();
     (!more.is_empty()).then(|| {
-        Finding::new(Kind::SanUnexpected, member.place, format!("it has besides: {}", more.join(", ")))
+        Finding::new(
+            Kind::SanUnexpected,
+            member.place,
+            format!("it has besides: {}", more.join(", ")),
+        )
     })
 }
 
@@ -136,8 +152,11 @@ fn unexpected(member: &Member<'_>, names: &[San]) -> Option<Finding> {
 fn members<'a>(scene: &Scene<'a>) -> Vec<Member<'a>> {
     // What stands in several files is judged where a row says what it must be, else where it stands by itself.
     let mut files: Vec<&SetFile> = scene.files.iter().collect();
-    files.sort_by_key(|f| (layout::row_of(scene.rows, &f.path).is_none(), f.contents.certificates.len() > 1, &f.path));
-    let placed = || files.iter().flat_map(|file| file.contents.certificates.iter().map(move |c| (*file, c)));
+    files.sort_by_key(|f| {
+        (layout::row_of(scene.rows, &f.path).is_none(), f.contents.certificates.len() > 1, &f.path)
+    });
+    let placed =
+        || files.iter().flat_map(|file| file.contents.certificates.iter().map(move |c| (*file, c)));
     let pooled = scene.pools.iter().flat_map(|pool| &pool.certificates);
     let mut by_subject: HashMap<&[u8], Vec<&Certificate>> = HashMap::new();
     for certificate in placed().map(|(_, c)| &c.value).chain(pooled) {
@@ -150,8 +169,10 @@ fn members<'a>(scene: &Scene<'a>) -> Vec<Member<'a>> {
         if seen.insert(certificate.der(), ()).is_some() {
             continue;
         }
-        let itself = certificate.is_self_issued() && certificate.signed_by(certificate) != Signed::No;
-        let candidates = by_subject.get(certificate.issuer().der()).map(Vec::as_slice).unwrap_or_default();
+        let itself =
+            certificate.is_self_issued() && certificate.signed_by(certificate) != Signed::No;
+        let candidates =
+            by_subject.get(certificate.issuer().der()).map(Vec::as_slice).unwrap_or_default();
         let signer = (!itself).then(|| signer(certificate, candidates)).flatten();
         let rules = rules(scene, file, certificate, itself);
         members.push(Member { place: &found.place, file, certificate, itself, signer, rules });
@@ -160,17 +181,23 @@ fn members<'a>(scene: &Scene<'a>) -> Vec<Member<'a>> {
 }
 
 /// Who signed it: of several certificates of one key the one that is valid for longest, so that a renewed CA counts.
-fn signer<'a>(certificate: &Certificate, candidates: &[&'a Certificate]) -> Option<&'a Certificate> {
+fn signer<'a>(
+    certificate: &Certificate,
+    candidates: &[&'a Certificate],
+) -> Option<&'a Certificate> {
     let signed = candidates.iter().filter(|ca| certificate.is_signed_by(ca));
     signed.copied().max_by_key(|ca| (ca.is_ca(), ca.not_after()))
 }
 
 fn rules(scene: &Scene<'_>, file: &SetFile, certificate: &Certificate, root: bool) -> RowRules {
-    let row = layout::row_of(scene.rows, &file.path).filter(|_| !file.contents.kubeconfig || !certificate.is_ca());
+    let row = layout::row_of(scene.rows, &file.path)
+        .filter(|_| !file.contents.kubeconfig || !certificate.is_ca());
     let mut rules = match (row, scene.purpose) {
         (Some(row), _) => row.rules.clone(),
         // What is asked for is meant for leaves; a CA in the same file stays one.
-        (None, Some(purpose)) if !(certificate.is_ca() && (root || purpose != RowKind::Authority)) => {
+        (None, Some(purpose))
+            if !(certificate.is_ca() && (root || purpose != RowKind::Authority)) =>
+        {
             RowRules::of(purpose)
         }
         (None, _) => RowRules::inferred(certificate),

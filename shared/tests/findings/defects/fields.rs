@@ -53,7 +53,11 @@ fn form() -> Vec<Defect> {
             w.server.set(oid::SAN, false, vec![0x30, 0x7f]);
         }),
         alone(Kind::ExtensionUnknownCritical, |w| {
-            w.server.extensions.push(Extension { oid: "1.2.3.4".into(), critical: true, value: vec![5, 0] });
+            w.server.extensions.push(Extension {
+                oid: "1.2.3.4".into(),
+                critical: true,
+                value: vec![5, 0],
+            });
         }),
     ]
 }
@@ -62,10 +66,19 @@ fn identifiers() -> Vec<Defect> {
     vec![
         alone(Kind::AkiMissing, |w| w.server.without(oid::AKI)),
         alone(Kind::AkiCritical, |w| w.server.mark(oid::AKI, true)),
-        alone(Kind::AkiMismatch, |w| w.server.set(oid::AKI, false, sequence(&[wrap(0x80, &[7; 20])]))),
+        alone(Kind::AkiMismatch, |w| {
+            w.server.set(oid::AKI, false, sequence(&[wrap(0x80, &[7; 20])]))
+        }),
         alone(Kind::AkiNamesIssuer, |w| {
-            let name = sequence(&[wrap(0x31, &sequence(&[dotted("2.5.4.3"), wrap(0x0c, w.ca.subject.0.as_bytes())]))]);
-            let parts = [wrap(0x80, &w.ca.key_id()), wrap(0xa1, &wrap(0xa4, &name)), wrap(0x82, &w.ca.serial)];
+            let name = sequence(&[wrap(
+                0x31,
+                &sequence(&[dotted("2.5.4.3"), wrap(0x0c, w.ca.subject.0.as_bytes())]),
+            )]);
+            let parts = [
+                wrap(0x80, &w.ca.key_id()),
+                wrap(0xa1, &wrap(0xa4, &name)),
+                wrap(0x82, &w.ca.serial),
+            ];
             w.server.set(oid::AKI, false, sequence(&parts));
         }),
         alone(Kind::SkiMissingCa, |w| w.ca.without(oid::SKI)),
@@ -79,7 +92,13 @@ fn usages() -> Vec<Defect> {
         with(Kind::NotACa, &[Kind::LeafInPool], |w| {
             w.ca.without(oid::BASIC);
             w.pools = vec![("old-ca.crt".into(), w.ca_pem().into_bytes())];
-            w.gone = vec!["pki/ca.key", "pki/server.crt", "pki/server.key", "pki/client.crt", "pki/client.key"];
+            w.gone = vec![
+                "pki/ca.key",
+                "pki/server.crt",
+                "pki/server.key",
+                "pki/client.crt",
+                "pki/client.key",
+            ];
             w.purpose = Some(RowKind::Authority);
         }),
         with(Kind::LeafIsCa, &[], |w| {
@@ -88,8 +107,12 @@ fn usages() -> Vec<Defect> {
         }),
         alone(Kind::ConstraintsNotCritical, |w| w.ca.mark(oid::BASIC, false)),
         alone(Kind::ConstraintsMissing, |w| w.server.without(oid::BASIC)),
-        with(Kind::PathLengthOnLeaf, &[], |w| w.server.set(oid::BASIC, true, sequence(&[integer(&[0])]))),
-        alone(Kind::PathLengthNoBridge, |w| w.ca.set(oid::BASIC, true, sequence(&[vec![1, 1, 0xff], integer(&[0])]))),
+        with(Kind::PathLengthOnLeaf, &[], |w| {
+            w.server.set(oid::BASIC, true, sequence(&[integer(&[0])]))
+        }),
+        alone(Kind::PathLengthNoBridge, |w| {
+            w.ca.set(oid::BASIC, true, sequence(&[vec![1, 1, 0xff], integer(&[0])]))
+        }),
         alone(Kind::UsagesMissingCa, |w| w.ca.without(oid::USAGE)),
         alone(Kind::CertSignMissing, |w| w.ca.usage(&[0, 6])),
         alone(Kind::UsagesMissing, |w| w.server.without(oid::USAGE)),
@@ -115,11 +138,21 @@ fn usages() -> Vec<Defect> {
             w.client.extended(&[oid::CLIENT, "1.3.6.1.5.5.7.3.3"]);
         }),
         with(Kind::ExtendedOnRoot, &[], |w| w.ca.extended(&[oid::SERVER, oid::CLIENT])),
-        alone(Kind::NameConstraintsOnLeaf, |w| w.server.set(oid::NAME_CONSTRAINTS, true, permitted(b"example.com"))),
-        alone(Kind::NameConstraintsUnmarked, |w| w.ca.set(oid::NAME_CONSTRAINTS, false, permitted(b"example.com"))),
-        with(Kind::NameConstraintsUnfit, &[], |w| w.ca.set(oid::NAME_CONSTRAINTS, true, sequence(&[]))),
-        alone(Kind::NameConstraintsViolated, |w| w.ca.set(oid::NAME_CONSTRAINTS, true, permitted(b"example.org"))),
-        alone(Kind::PolicyConstraintsUnmarked, |w| w.ca.set(oid::POLICY_CONSTRAINTS, false, sequence(&[wrap(0x80, &[0])]))),
+        alone(Kind::NameConstraintsOnLeaf, |w| {
+            w.server.set(oid::NAME_CONSTRAINTS, true, permitted(b"example.com"))
+        }),
+        alone(Kind::NameConstraintsUnmarked, |w| {
+            w.ca.set(oid::NAME_CONSTRAINTS, false, permitted(b"example.com"))
+        }),
+        with(Kind::NameConstraintsUnfit, &[], |w| {
+            w.ca.set(oid::NAME_CONSTRAINTS, true, sequence(&[]))
+        }),
+        alone(Kind::NameConstraintsViolated, |w| {
+            w.ca.set(oid::NAME_CONSTRAINTS, true, permitted(b"example.org"))
+        }),
+        alone(Kind::PolicyConstraintsUnmarked, |w| {
+            w.ca.set(oid::POLICY_CONSTRAINTS, false, sequence(&[wrap(0x80, &[0])]))
+        }),
     ]
 }
 
@@ -137,18 +170,31 @@ fn names() -> Vec<Defect> {
             w.names = vec![San::Dns("api.example.com".into())];
             w.names_only = true;
         }),
-        alone(Kind::SanIpAsDns, |w| w.server.set(oid::SAN, false, sequence(&[wrap(0x82, b"10.0.0.1")]))),
+        alone(Kind::SanIpAsDns, |w| {
+            w.server.set(oid::SAN, false, sequence(&[wrap(0x82, b"10.0.0.1")]))
+        }),
         alone(Kind::SanInvalid, |w| w.server = w.server.clone().with_names(&["not_a.name"])),
-        alone(Kind::SanDuplicate, |w| w.server = w.server.clone().with_names(&["a.example.com", "A.example.com"])),
+        alone(Kind::SanDuplicate, |w| {
+            w.server = w.server.clone().with_names(&["a.example.com", "A.example.com"])
+        }),
         alone(Kind::SanWildcard, |w| w.server = w.server.clone().with_names(&["*.example.com"])),
-        alone(Kind::SanOther, |w| w.server.set(oid::SAN, false, sequence(&[wrap(0x82, b"a.example.com"), wrap(0x81, b"a@example.com")]))),
+        alone(Kind::SanOther, |w| {
+            w.server.set(
+                oid::SAN,
+                false,
+                sequence(&[wrap(0x82, b"a.example.com"), wrap(0x81, b"a@example.com")]),
+            )
+        }),
         alone(Kind::SanCritical, |w| w.server.mark(oid::SAN, true)),
         alone(Kind::SanUnmarked, |w| {
             w.server.subject.0 = String::new();
             w.server.mark(oid::SAN, false);
         }),
         alone(Kind::SanKubernetes, |w| {
-            w.server = w.server.clone().with_names(&["kubernetes.default.svc", "kubernetes.default.svc.cluster.local"]);
+            w.server = w
+                .server
+                .clone()
+                .with_names(&["kubernetes.default.svc", "kubernetes.default.svc.cluster.local"]);
         }),
         alone(Kind::CommonNameUncovered, |w| w.server.subject.0 = "other.example.com".into()),
         alone(Kind::NodeGroupMissing, |w| w.client.subject.0 = "system:node:node-1".into()),
@@ -189,7 +235,13 @@ fn keys() -> Vec<Defect> {
             let parent = forge::Draft::root("another-ca", &w.ca_key);
             w.ca = w.ca.clone().under(&parent);
             w.put("pki/another-ca.crt", parent.pem(&w.ca_key));
-            w.gone = vec!["pki/ca.key", "pki/server.crt", "pki/server.key", "pki/client.crt", "pki/client.key"];
+            w.gone = vec![
+                "pki/ca.key",
+                "pki/server.crt",
+                "pki/server.key",
+                "pki/client.crt",
+                "pki/client.key",
+            ];
         }),
     ]
 }

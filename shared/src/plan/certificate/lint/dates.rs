@@ -33,7 +33,10 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     if life > rules.longest() {
         let days = life.as_hours() / 24;
         let most = rules.longest().as_hours() / 24;
-        report.say(Kind::LivesTooLong, format!("it is valid for {days} days; for a {} {most} are enough", rules.kind.as_str()));
+        report.say(
+            Kind::LivesTooLong,
+            format!("it is valid for {days} days; for a {} {most} are enough", rules.kind.as_str()),
+        );
     }
     if from.as_second() < KUBERNETES {
         report.say(Kind::BeginsImplausibly, format!("it begins at {from}"));

@@ -13,14 +13,20 @@ const LONGEST: usize = 20;
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     let certificate = subject.certificate;
     if certificate.trailing() > 0 {
-        report.say(Kind::CertificateTrailing, format!("{} bytes follow the certificate", certificate.trailing()));
+        report.say(
+            Kind::CertificateTrailing,
+            format!("{} bytes follow the certificate", certificate.trailing()),
+        );
     }
     if certificate.version() != 3 {
         report.say(Kind::VersionOld, format!("it is of version {}", certificate.version()));
     }
     serial(certificate.serial(), matches!(subject.signer, Signer::Itself), report);
     if !certificate.algorithms_agree() {
-        report.say(Kind::SignatureMismatch, "the algorithms of the signed part and of the signature differ");
+        report.say(
+            Kind::SignatureMismatch,
+            "the algorithms of the signed part and of the signature differ",
+        );
     }
     let algorithm = certificate.signature_algorithm();
     match (algorithm.strength(), subject.signer) {
@@ -31,7 +37,9 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
         (Strength::Weak, Signer::Known(_) | Signer::Unknown) => {
             report.say(Kind::SignatureWeak, format!("it is signed with {algorithm}"));
         }
-        (Strength::Unknown, _) => report.say(Kind::SignatureUncommon, format!("it is signed with {algorithm}")),
+        (Strength::Unknown, _) => {
+            report.say(Kind::SignatureUncommon, format!("it is signed with {algorithm}"))
+        }
     }
     if !certificate.dates_well_encoded() {
         report.say(Kind::DateEncoding, "a date is not in the form that its year asks for");
@@ -44,7 +52,8 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
         report.say(Kind::ExtensionMalformed, format!("extension {oid} cannot be read"));
     }
     for unknown in extensions.others.iter().filter(|o| o.critical && Extensions::is_unknown(o)) {
-        report.say(Kind::ExtensionUnknownCritical, format!("extension {} is critical", unknown.oid));
+        report
+            .say(Kind::ExtensionUnknownCritical, format!("extension {} is critical", unknown.oid));
     }
 }
 

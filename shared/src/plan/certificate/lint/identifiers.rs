@@ -23,7 +23,8 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
                         Signer::Unknown => None,
                     };
                     if let Some(expected) = expected.filter(|e| *e != id.as_slice()) {
-                        let what = format!("it names key {}, and the CA's is {}", hex(id), hex(expected));
+                        let what =
+                            format!("it names key {}, and the CA's is {}", hex(id), hex(expected));
                         report.say(Kind::AkiMismatch, what);
                     }
                 }
@@ -38,7 +39,9 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
         }
     }
     match (&certificate.extensions().subject_key, subject.rules.kind) {
-        (None, RowKind::Authority) => report.say(Kind::SkiMissingCa, "it has no subject key identifier"),
+        (None, RowKind::Authority) => {
+            report.say(Kind::SkiMissingCa, "it has no subject key identifier")
+        }
         (None, RowKind::Server | RowKind::Client | RowKind::Peer) => {
             report.say(Kind::SkiMissing, "it has no subject key identifier");
         }

@@ -20,7 +20,9 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     match certificate.key() {
         KeyKind::Rsa(bits) => rsa(*bits, subject, report),
         KeyKind::P256 | KeyKind::P384 => {}
-        key @ (KeyKind::P521 | KeyKind::Ed25519) => report.say(Kind::KeyUncommon, format!("its key is {key}")),
+        key @ (KeyKind::P521 | KeyKind::Ed25519) => {
+            report.say(Kind::KeyUncommon, format!("its key is {key}"))
+        }
         KeyKind::Other(what) => report.say(Kind::KeyUnsupported, format!("its key is {what}")),
     }
 }
@@ -38,9 +40,13 @@ fn rsa(bits: u32, subject: &Subject<'_>, report: &mut Report<'_>) {
         && certificate.not_after().as_second() >= END_OF_112_BITS
     {
         let until = certificate.not_after();
-        report.say(Kind::KeyTooLongInUse, format!("its key is RSA {bits}, and it is valid until {until}"));
+        report.say(
+            Kind::KeyTooLongInUse,
+            format!("its key is RSA {bits}, and it is valid until {until}"),
+        );
     }
-    if let Some(exponent) = certificate.exponent().filter(|e| *e < EXPONENT || e.is_multiple_of(2)) {
+    if let Some(exponent) = certificate.exponent().filter(|e| *e < EXPONENT || e.is_multiple_of(2))
+    {
         report.say(Kind::KeyExponent, format!("its public exponent is {exponent}"));
     }
 }

@@ -23,8 +23,12 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     };
     let names = &marked.value;
     match (marked.critical, certificate.subject().is_empty()) {
-        (true, false) => report.say(Kind::SanCritical, "its subject alternative names are critical"),
-        (false, true) => report.say(Kind::SanUnmarked, "its subject is empty, and its names are not critical"),
+        (true, false) => {
+            report.say(Kind::SanCritical, "its subject alternative names are critical")
+        }
+        (false, true) => {
+            report.say(Kind::SanUnmarked, "its subject is empty, and its names are not critical")
+        }
         _ => {}
     }
     if names.is_empty() {
@@ -45,8 +49,12 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     if !subject.rules.kind.serves() {
         return;
     }
-    let missing: Vec<&San> =
-        subject.rules.sans.iter().filter(|wanted| !names.iter().any(|own| own.covers(wanted))).collect();
+    let missing: Vec<&San> = subject
+        .rules
+        .sans
+        .iter()
+        .filter(|wanted| !names.iter().any(|own| own.covers(wanted)))
+        .collect();
     if !missing.is_empty() {
         report.say(Kind::SanNotCovering, format!("it does not cover {}", list(&missing)));
     }
@@ -67,7 +75,10 @@ fn one(name: &San, report: &mut Report<'_>) {
                 report.say(Kind::SanWildcard, format!("it has `{text}`"));
             }
             Ok(_) if text.ends_with('.') || text.trim() != text => {
-                report.say(Kind::SanInvalid, format!("`{text}` is no host name as certificates hold them"));
+                report.say(
+                    Kind::SanInvalid,
+                    format!("`{text}` is no host name as certificates hold them"),
+                );
             }
             Ok(_) => {}
             Err(SanError::Address(_)) if text.parse::<IpAddr>().is_ok() => {
@@ -98,12 +109,16 @@ fn kubernetes(names: &[San], report: &mut Report<'_>) {
     if !hosts.iter().any(|host| KUBERNETES.contains(&host.as_str()) || full(host)) {
         return;
     }
-    let mut missing: Vec<&str> = KUBERNETES.into_iter().filter(|name| !hosts.contains(*name)).collect();
+    let mut missing: Vec<&str> =
+        KUBERNETES.into_iter().filter(|name| !hosts.contains(*name)).collect();
     if !hosts.iter().any(full) {
         missing.push("kubernetes.default.svc.DOMAIN");
     }
     if !missing.is_empty() {
-        report.say(Kind::SanKubernetes, format!("it has some of them, and lacks {}", missing.join(", ")));
+        report.say(
+            Kind::SanKubernetes,
+            format!("it has some of them, and lacks {}", missing.join(", ")),
+        );
     }
 }
 

@@ -24,13 +24,17 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
         && name.common_name() != Some(expected)
     {
         let found = name.common_name().unwrap_or("none");
-        report.say(Kind::CommonNameWrong, format!("its common name is `{found}`, and should be `{expected}`"));
+        report.say(
+            Kind::CommonNameWrong,
+            format!("its common name is `{found}`, and should be `{expected}`"),
+        );
     }
     let groups = name.organizations();
     if let Some(expected) = &rules.organizations
         && !same(&groups, expected)
     {
-        let what = format!("its organisations are {}, and should be {}", list(&groups), list(expected));
+        let what =
+            format!("its organisations are {}, and should be {}", list(&groups), list(expected));
         report.say(Kind::OrganizationWrong, what);
     }
     if rules.kind == RowKind::Authority {
@@ -39,7 +43,10 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     let node = name.common_name().is_some_and(|user| user.starts_with(NODE));
     if node != groups.contains(&NODES) {
         let user = name.common_name().unwrap_or("none");
-        report.say(Kind::NodeGroupMissing, format!("its user is `{user}`, its groups are {}", list(&groups)));
+        report.say(
+            Kind::NodeGroupMissing,
+            format!("its user is `{user}`, its groups are {}", list(&groups)),
+        );
     }
     if groups.contains(&MASTERS) && rules.organizations.is_none() {
         report.say(Kind::MastersGroup, format!("its organisations are {}", list(&groups)));
@@ -47,7 +54,8 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
 }
 
 fn same(found: &[&str], expected: &[String]) -> bool {
-    let (mut found, mut expected) = (found.to_vec(), expected.iter().map(String::as_str).collect::<Vec<_>>());
+    let (mut found, mut expected) =
+        (found.to_vec(), expected.iter().map(String::as_str).collect::<Vec<_>>());
     found.sort_unstable();
     expected.sort_unstable();
     found == expected

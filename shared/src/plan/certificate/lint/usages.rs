@@ -52,7 +52,9 @@ fn authority(subject: &Subject<'_>, report: &mut Report<'_>) {
 fn leaf(subject: &Subject<'_>, report: &mut Report<'_>) {
     let certificate = subject.certificate;
     match certificate.authority() {
-        Some(basic) if basic.is_ca => report.say(Kind::LeafIsCa, "its basic constraints say that it is a CA"),
+        Some(basic) if basic.is_ca => {
+            report.say(Kind::LeafIsCa, "its basic constraints say that it is a CA")
+        }
         Some(basic) if basic.path_length.is_some() => {
             report.say(Kind::PathLengthOnLeaf, "it is no CA and has a path length");
         }
@@ -121,10 +123,16 @@ fn usages(subject: &Subject<'_>, report: &mut Report<'_>) {
     let key = subject.certificate.key();
     match (found.has(KeyUsages::KEY_ENCIPHERMENT), key.enciphers()) {
         (true, false) => {
-            report.say(Kind::EnciphermentPointless, format!("its key is {key}, and its key usage is {names}"));
+            report.say(
+                Kind::EnciphermentPointless,
+                format!("its key is {key}, and its key usage is {names}"),
+            );
         }
         (false, true) if subject.rules.kind.serves() => {
-            report.say(Kind::EnciphermentMissing, format!("its key is {key}, and its key usage is {names}"));
+            report.say(
+                Kind::EnciphermentMissing,
+                format!("its key is {key}, and its key usage is {names}"),
+            );
         }
         _ => {}
     }

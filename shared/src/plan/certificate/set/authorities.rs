@@ -6,8 +6,11 @@ use crate::plan::certificate::{Finding, Kind};
 use std::collections::HashMap;
 
 pub(super) fn check(scene: &Scene<'_>, members: &[Member<'_>], findings: &mut Vec<Finding>) {
-    let mut cas: Vec<(&str, &Certificate)> =
-        members.iter().filter(|m| m.certificate.is_ca()).map(|m| (m.place, m.certificate)).collect();
+    let mut cas: Vec<(&str, &Certificate)> = members
+        .iter()
+        .filter(|m| m.certificate.is_ca())
+        .map(|m| (m.place, m.certificate))
+        .collect();
     for pool in scene.pools {
         for certificate in &pool.certificates {
             if !certificate.is_ca() && certificate.version() == 3 {
@@ -27,7 +30,11 @@ pub(super) fn check(scene: &Scene<'_>, members: &[Member<'_>], findings: &mut Ve
     etcd(scene, findings);
 }
 
-fn pair((place, ca): (&str, &Certificate), (other_place, other): (&str, &Certificate), findings: &mut Vec<Finding>) {
+fn pair(
+    (place, ca): (&str, &Certificate),
+    (other_place, other): (&str, &Certificate),
+    findings: &mut Vec<Finding>,
+) {
     let same_key = ca.spki_der() == other.spki_der();
     let same_name = ca.subject() == other.subject();
     if same_key && same_name {
@@ -40,7 +47,8 @@ fn pair((place, ca): (&str, &Certificate), (other_place, other): (&str, &Certifi
         findings.push(Finding::new(Kind::CasShareSubject, place, what));
     }
     if !same_key && ca.ski().is_some() && ca.ski() == other.ski() {
-        let what = format!("its subject key identifier is that of {} in {other_place}", other.subject());
+        let what =
+            format!("its subject key identifier is that of {} in {other_place}", other.subject());
         findings.push(Finding::new(Kind::CasShareKeyId, place, what));
     }
 }
@@ -52,7 +60,11 @@ fn serials(members: &[Member<'_>], findings: &mut Vec<Finding>) {
         let certificate = member.certificate;
         let key = (certificate.issuer().der(), certificate.aki(), certificate.serial());
         if let Some(first) = seen.get(&key) {
-            let what = format!("{} of {} is also that of {first}", certificate.serial_text(), certificate.issuer());
+            let what = format!(
+                "{} of {} is also that of {first}",
+                certificate.serial_text(),
+                certificate.issuer()
+            );
             findings.push(Finding::new(Kind::SerialRepeated, member.place, what));
         } else {
             seen.insert(key, member.place);
@@ -68,9 +80,15 @@ fn etcd(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             cas.map(move |c| (file.path.as_str(), c))
         })
     };
-    let is_etcd = |path: &str| path.split('/').any(|part| part == "etcd") || path.contains("etcd-ca") || path.contains("etcd_ca");
+    let is_etcd = |path: &str| {
+        path.split('/').any(|part| part == "etcd")
+            || path.contains("etcd-ca")
+            || path.contains("etcd_ca")
+    };
     for (path, found) in cas().filter(|(path, _)| is_etcd(path)) {
-        if let Some((other, _)) = cas().find(|(other, ca)| !is_etcd(other) && ca.value == found.value) {
+        if let Some((other, _)) =
+            cas().find(|(other, ca)| !is_etcd(other) && ca.value == found.value)
+        {
             let what = format!("{path} holds the CA of {other}");
             findings.push(Finding::new(Kind::EtcdSharesCa, &found.place, what));
         }

@@ -45,13 +45,25 @@ fn mode(file: &SetFile, user: u32, findings: &mut Vec<Finding>) {
     let secret = !contents.keys.is_empty();
     if let Some(mode) = file.mode {
         if secret && mode & OTHERS != 0 {
-            findings.push(Finding::new(Kind::KeyMode, &file.path, format!("its mode is {mode:04o}")));
+            findings.push(Finding::new(
+                Kind::KeyMode,
+                &file.path,
+                format!("its mode is {mode:04o}"),
+            ));
         } else if mode & OTHERS_WRITE != 0 {
-            findings.push(Finding::new(Kind::CertificateMode, &file.path, format!("its mode is {mode:04o}")));
+            findings.push(Finding::new(
+                Kind::CertificateMode,
+                &file.path,
+                format!("its mode is {mode:04o}"),
+            ));
         }
     }
     if let Some(owner) = file.owner.filter(|owner| *owner != 0 && *owner != user) {
-        findings.push(Finding::new(Kind::FileOwner, &file.path, format!("it belongs to user {owner}")));
+        findings.push(Finding::new(
+            Kind::FileOwner,
+            &file.path,
+            format!("it belongs to user {owner}"),
+        ));
     }
     if secret && !contents.certificates.is_empty() && !contents.kubeconfig {
         let what = "certificate and private key are both in it";

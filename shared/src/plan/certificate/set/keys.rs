@@ -17,7 +17,12 @@ pub(super) fn check(scene: &Scene<'_>, members: &[Member<'_>], findings: &mut Ve
         .iter()
         .map(|m| m.certificate.key_digest())
         .chain(scene.files.iter().flat_map(|f| f.contents.public_keys.iter().map(|k| k.value)))
-        .chain(scene.files.iter().flat_map(|f| f.contents.requests.iter().map(|r| r.value.key_digest())))
+        .chain(
+            scene
+                .files
+                .iter()
+                .flat_map(|f| f.contents.requests.iter().map(|r| r.value.key_digest())),
+        )
         .collect();
     orphans(scene, &known, &misfits, findings);
     missing(scene, members, &keys, &misfits, findings);
@@ -40,7 +45,12 @@ fn stem(path: &str) -> &str {
 }
 
 /// A key beside its certificate or its public key: in one file, or in two of one name.
-fn pair<'a>(scene: &Scene<'a>, file: &'a SetFile, misfits: &mut HashSet<&'a str>, findings: &mut Vec<Finding>) {
+fn pair<'a>(
+    scene: &Scene<'a>,
+    file: &'a SetFile,
+    misfits: &mut HashSet<&'a str>,
+    findings: &mut Vec<Finding>,
+) {
     let of_row = super::layout::certificate_of_key(scene.rows, &file.path);
     let belongs = |other: &SetFile| match &of_row {
         Some(path) => other.path == *path,
@@ -51,11 +61,21 @@ fn pair<'a>(scene: &Scene<'a>, file: &'a SetFile, misfits: &mut HashSet<&'a str>
         return;
     }
     let own = &file.contents.certificates;
-    let places = if own.is_empty() { scene.files.iter().filter(|f| belongs(f)).collect() } else { vec![file] };
+    let places = if own.is_empty() {
+        scene.files.iter().filter(|f| belongs(f)).collect()
+    } else {
+        vec![file]
+    };
     for other in places {
         let certificates = &other.contents.certificates;
-        if !certificates.is_empty() && !certificates.iter().any(|c| keys.contains(&c.value.key_digest())) {
-            let what = format!("the key is not that of {} in {}", certificates[0].value.subject(), other.path);
+        if !certificates.is_empty()
+            && !certificates.iter().any(|c| keys.contains(&c.value.key_digest()))
+        {
+            let what = format!(
+                "the key is not that of {} in {}",
+                certificates[0].value.subject(),
+                other.path
+            );
             findings.push(Finding::new(Kind::KeyDoesNotFit, &file.path, what));
             misfits.insert(file.path.as_str());
             misfits.insert(other.path.as_str());
@@ -69,7 +89,12 @@ fn pair<'a>(scene: &Scene<'a>, file: &'a SetFile, misfits: &mut HashSet<&'a str>
     }
 }
 
-fn orphans(scene: &Scene<'_>, known: &HashSet<Digest>, misfits: &HashSet<&str>, findings: &mut Vec<Finding>) {
+fn orphans(
+    scene: &Scene<'_>,
+    known: &HashSet<Digest>,
+    misfits: &HashSet<&str>,
+    findings: &mut Vec<Finding>,
+) {
     // A key that is looked at alone has nothing that it could fit.
     if scene.files.len() < 2 {
         return;
@@ -96,12 +121,18 @@ fn missing(
                 && f.contents.keys.iter().any(|k| !matches!(k.value, KeyPart::Public(_)))
         })
     };
-    let places: HashSet<&str> =
-        scene.files.iter().filter(|f| !f.contents.keys.is_empty()).map(|f| parent(&f.path)).collect();
+    let places: HashSet<&str> = scene
+        .files
+        .iter()
+        .filter(|f| !f.contents.keys.is_empty())
+        .map(|f| parent(&f.path))
+        .collect();
     for member in members.iter().filter(|m| !m.certificate.is_ca()) {
         let path = member.file.path.as_str();
-        let alone = member.file.contents.certificates.iter().filter(|c| !c.value.is_ca()).count() == 1;
-        let expected = alone && places.contains(parent(path)) && !misfits.contains(path) && !unseen(path);
+        let alone =
+            member.file.contents.certificates.iter().filter(|c| !c.value.is_ca()).count() == 1;
+        let expected =
+            alone && places.contains(parent(path)) && !misfits.contains(path) && !unseen(path);
         if expected && !keys.contains(&member.certificate.key_digest()) {
             let what = format!("the key of {} is nowhere in the set", member.certificate.subject());
             findings.push(Finding::new(Kind::KeyMissing, member.place, what));
@@ -122,14 +153,23 @@ fn shared(scene: &Scene<'_>, members: &[Member<'_>], findings: &mut Vec<Finding>
                     || other.certificate.is_ca() != member.certificate.is_ca())
         });
         if let Some(other) = earlier {
-            let what = format!("{} has the key of {} in {}", member.certificate.subject(), other.certificate.subject(), other.place);
+            let what = format!(
+                "{} has the key of {} in {}",
+                member.certificate.subject(),
+                other.certificate.subject(),
+                other.place
+            );
             findings.push(Finding::new(Kind::KeyShared, member.place, what));
         }
     }
     for file in scene.files {
         for public in &file.contents.public_keys {
             for member in by_key.get(&public.value).map(Vec::as_slice).unwrap_or_default() {
-                let what = format!("the key of {} is the one in {}", member.certificate.subject(), public.place);
+                let what = format!(
+                    "the key of {} is the one in {}",
+                    member.certificate.subject(),
+                    public.place
+                );
                 findings.push(Finding::new(Kind::KeySignsTokens, member.place, what));
             }
         }

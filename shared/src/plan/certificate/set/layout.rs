@@ -51,7 +51,11 @@ pub(super) fn check(scene: &Scene<'_>, members: &[Member<'_>], findings: &mut Ve
     let there = |path: &str| scene.files.iter().any(|f| row_path(scene, &f.path) == Some(path));
     for row in scene.rows.iter().filter(|row| !row.optional) {
         if !there(&row.path) {
-            findings.push(Finding::new(Kind::RowMissing, &row.path, format!("there is no {}", row.path)));
+            findings.push(Finding::new(
+                Kind::RowMissing,
+                &row.path,
+                format!("there is no {}", row.path),
+            ));
         }
         if let Some(key) = &row.key
             && !scene.files.iter().any(|f| is_at(&f.path, key))
@@ -66,7 +70,8 @@ pub(super) fn check(scene: &Scene<'_>, members: &[Member<'_>], findings: &mut Ve
         let keys: Vec<&[u8]> =
             at_wanted.flat_map(|f| &f.contents.certificates).map(|c| c.value.spki_der()).collect();
         if !keys.is_empty() && !keys.contains(&signer.spki_der()) {
-            let what = format!("it is signed by {}, and not by the CA in {wanted}", signer.subject());
+            let what =
+                format!("it is signed by {}, and not by the CA in {wanted}", signer.subject());
             findings.push(Finding::new(Kind::RowSigner, member.place, what));
         }
     }
@@ -76,7 +81,11 @@ pub(super) fn check(scene: &Scene<'_>, members: &[Member<'_>], findings: &mut Ve
             || row_with_key(scene.rows, &file.path).is_some()
             || scene.rows.iter().any(beside);
         if !known {
-            findings.push(Finding::new(Kind::RowUnexpected, &file.path, "no row of the layout has this file"));
+            findings.push(Finding::new(
+                Kind::RowUnexpected,
+                &file.path,
+                "no row of the layout has this file",
+            ));
         }
     }
 }
@@ -89,14 +98,20 @@ fn row_path<'a>(scene: &Scene<'a>, path: &str) -> Option<&'a str> {
 fn kubeconfigs(scene: &Scene<'_>, members: &[Member<'_>], findings: &mut Vec<Finding>) {
     let signs_servers = |ca: &&Member<'_>| {
         ca.certificate.is_ca()
-            && (members.iter().any(|m| m.rules.kind == RowKind::Server && m.signer == Some(ca.certificate)))
+            && (members
+                .iter()
+                .any(|m| m.rules.kind == RowKind::Server && m.signer == Some(ca.certificate)))
     };
-    let cas: Vec<_> = members.iter().filter(signs_servers).map(|m| m.certificate.fingerprint()).collect();
-    let pooled: Vec<_> = scene.pools.iter().flat_map(|p| &p.certificates).map(|c| c.fingerprint()).collect();
+    let cas: Vec<_> =
+        members.iter().filter(signs_servers).map(|m| m.certificate.fingerprint()).collect();
+    let pooled: Vec<_> =
+        scene.pools.iter().flat_map(|p| &p.certificates).map(|c| c.fingerprint()).collect();
     if cas.is_empty() && pooled.is_empty() {
         return;
     }
-    for file in scene.files.iter().filter(|f| f.contents.kubeconfig && !f.contents.trusted.is_empty()) {
+    for file in
+        scene.files.iter().filter(|f| f.contents.kubeconfig && !f.contents.trusted.is_empty())
+    {
         if !file.contents.trusted.iter().any(|ca| cas.contains(ca) || pooled.contains(ca)) {
             let what = "none of the CAs that it trusts signs the servers of the set";
             findings.push(Finding::new(Kind::KubeconfigCaStale, &file.path, what));
