@@ -37,7 +37,7 @@ fn each_finding_says_where_what_and_what_to_type() {
 exit 3
 --- stdout
 pki/server.crt: error: it has no authority key identifier [aki-missing]
-    issue it again: `kubectl rotate-certs generate --help` sets this field as it must be
+    issue it again: `kubectl rotate-certs generate --layout LAYOUT -o DIR --force-regen` sets this field as it must be
 pki/server.key: error: its mode is 0644 [key-mode]
     run `chmod 600 pki/server.key`
 --- stderr
@@ -294,6 +294,39 @@ fn no_key_is_ever_shown() {
         assert_eq!(outcome.code, 3);
         for secret in &secrets {
             assert!(!outcome.text().contains(&secret[..16]), "{}", outcome.text());
+        }
+    }
+}
+
+/// What the other verb makes has nothing that this one finds, before and after a second generation.
+#[test]
+fn what_is_generated_is_silent() {
+    let place = Place::good();
+    let first = "--layout salt -o salt --key-type ecdsa-p256";
+    let ca = "--ca-cert salt/pki/default/current/ca.crt --ca-key salt/pki/default/current/ca.key";
+    let bosh =
+        format!("--layout bosh -o bosh --key-type ecdsa-p256 --subnet 10.9.20.0/28 --consul {ca}");
+    let kubeadm = "--layout kubeadm -o kubeadm --key-type ecdsa-p256 --node-name m1 --advertise-address 10.0.0.1";
+    for (layout, flags) in [
+        ("salt", first),
+        ("salt", "--layout salt -o salt --key-type ecdsa-p384 --force-regen"),
+        ("bosh", &bosh),
+        ("cfcr", "--layout cfcr -o cfcr --key-type ecdsa-p256"),
+        ("kubeadm", kubeadm),
+        ("kubeadm", &format!("{kubeadm} --force-regen --cross-sign")),
+    ] {
+        let made = place.tool(&format!("generate {flags}"));
+        assert_eq!(made.code, 0, "{flags}: {}", made.text());
+        for more in [format!("--layout {layout}"), String::new()] {
+            let outcome = place.tool(&format!("verify {layout} {more}"));
+            // Without its row, nobody knows that a client is meant to be an administrator.
+            let masters = more.is_empty()
+                && outcome
+                    .stdout
+                    .lines()
+                    .filter(|l| !l.starts_with(' '))
+                    .all(|l| l.contains(": note: ") || l.ends_with("[masters-group]"));
+            assert!(outcome.code == 0 || masters, "{flags} {more}: {}", outcome.text());
         }
     }
 }

@@ -110,10 +110,18 @@ impl Place {
         self.start(line, NOW, input)
     }
 
+    /// Runs any verb, by this machine's clock.
+    pub(crate) fn tool(&self, line: &str) -> Outcome {
+        self.begin(line.split_whitespace(), "")
+    }
+
     fn start(&self, line: &str, at: &str, input: &str) -> Outcome {
+        self.begin(["verify", "--at", at].into_iter().chain(line.split_whitespace()), input)
+    }
+
+    fn begin<'a>(&self, words: impl Iterator<Item = &'a str>, input: &str) -> Outcome {
         let mut child = Command::new(TOOL)
-            .args(["verify", "--at", at])
-            .args(line.split_whitespace())
+            .args(words)
             .env_clear()
             .current_dir(self.dir.path())
             .stdin(Stdio::piped())

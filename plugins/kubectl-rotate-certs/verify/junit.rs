@@ -83,7 +83,7 @@ mod tests {
       <system-out>pki/a b.crt: &lt;&amp;&quot;&apos;&gt; \u{fffd}[31m [ski-missing]</system-out>
     </testcase>
     <testcase classname=\"certificates\" name=\"pki/ca.crt\">
-      <failure type=\"aki-missing\" message=\"pki/ca.crt:7: it has none\">issue it again: `kubectl rotate-certs generate --help` sets this field as it must be</failure>
+      <failure type=\"aki-missing\" message=\"pki/ca.crt:7: it has none\">issue it again: `kubectl rotate-certs generate --layout LAYOUT -o DIR --force-regen` sets this field as it must be</failure>
     </testcase>
     <testcase classname=\"certificates\" name=\"pki/ok.crt\"/>
   </testsuite>

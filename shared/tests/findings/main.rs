@@ -1,6 +1,7 @@
 //! Every kind of finding: found on a set that has exactly this defect, and on no good one.
 
 mod defects;
+mod keys;
 mod outsiders;
 mod world;
 

@@ -237,7 +237,11 @@ impl Draft {
     fn date(&self, text: &str) -> Vec<u8> {
         let year: u32 = text[..4].parse().expect("a year");
         let short = (1950..2050).contains(&year);
-        if short != self.other_century { wrap(0x17, &text.as_bytes()[2..]) } else { wrap(0x18, text.as_bytes()) }
+        if short != self.other_century {
+            wrap(0x17, &text.as_bytes()[2..])
+        } else {
+            wrap(0x18, text.as_bytes())
+        }
     }
 }
 
@@ -262,7 +266,8 @@ fn serial(spki: &[u8], name: &str) -> Vec<u8> {
 }
 
 fn name((common_name, organizations): &(String, Vec<String>)) -> Vec<u8> {
-    let part = |oid: &str, text: &str| wrap(0x31, &sequence(&[dotted(oid), wrap(0x0c, text.as_bytes())]));
+    let part =
+        |oid: &str, text: &str| wrap(0x31, &sequence(&[dotted(oid), wrap(0x0c, text.as_bytes())]));
     let mut parts: Vec<Vec<u8>> = organizations.iter().map(|o| part("2.5.4.10", o)).collect();
     if !common_name.is_empty() {
         parts.push(part("2.5.4.3", common_name));

@@ -76,7 +76,9 @@ impl Key {
     /// Signs with SHA-256.
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let sign = || self.pair.sign(&SystemRandom::new(), message).expect("random numbers").as_ref().to_vec();
+        let sign = || {
+            self.pair.sign(&SystemRandom::new(), message).expect("random numbers").as_ref().to_vec()
+        };
         made.entry(message.to_vec()).or_insert_with(sign).clone()
     }
 }
@@ -84,6 +86,7 @@ impl Key {
 /// A block of PEM.
 pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let lines: Vec<&str> = text.as_bytes().chunks(64).map(|l| std::str::from_utf8(l).expect("ASCII")).collect();
+    let lines: Vec<&str> =
+        text.as_bytes().chunks(64).map(|l| std::str::from_utf8(l).expect("ASCII")).collect();
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }

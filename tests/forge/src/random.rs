@@ -7,7 +7,8 @@
 ///
 /// When the variable is no number.
 pub fn rounds(usual: usize) -> usize {
-    std::env::var("ROTATION_MUTATIONS").map_or(usual, |text| text.parse().expect("ROTATION_MUTATIONS is a number"))
+    std::env::var("ROTATION_MUTATIONS")
+        .map_or(usual, |text| text.parse().expect("ROTATION_MUTATIONS is a number"))
 }
 
 /// Numbers that are the same in each run: xorshift64*.

@@ -34,6 +34,8 @@ pub struct Contents {
     pub trusted: Vec<Digest>,
     /// Whether it is a kubeconfig.
     pub kubeconfig: bool,
+    /// Whether it is a document with PEM inside: a pillar, variables. What is odd in a file of PEM is usual there.
+    pub document: bool,
     /// What was seen while reading.
     pub findings: Vec<Finding>,
 }
@@ -83,7 +85,7 @@ impl<'de> Deserialize<'de> for Wiped {
 impl Contents {
     /// Reads the bytes of a file. What is neither PEM nor DER nor a kubeconfig is read as holding nothing.
     pub fn read(path: &str, bytes: &[u8]) -> Self {
-        let mut contents = Self::default();
+        let mut contents = Self { document: is_yaml(path), ..Self::default() };
         if bytes.len() > FILE_LIMIT {
             contents.say(Kind::FileTooLarge, path, format!("it has {} bytes", bytes.len()));
             return contents;
@@ -91,10 +93,10 @@ impl Contents {
         if let Some(kubeconfig) = std::str::from_utf8(bytes).ok().filter(|text| is_kubeconfig(text))
         {
             contents.kubeconfig(path, kubeconfig);
-        } else if bytes.first() == Some(&0x30) && !contains(bytes, b"-----BEGIN ") {
+        } else if is_der(bytes) {
             contents.der(path, bytes);
         } else {
-            contents.pem(path, bytes, is_yaml(path));
+            contents.pem(path, bytes);
         }
         contents
     }
@@ -144,11 +146,11 @@ impl Contents {
         }
     }
 
-    fn pem(&mut self, path: &str, bytes: &[u8], yaml: bool) {
+    fn pem(&mut self, path: &str, bytes: &[u8]) {
         let pem = read_pem(bytes);
         let several = pem.blocks.len() > 1;
         for oddity in &pem.oddities {
-            self.oddity(path, oddity, yaml, pem.blocks.is_empty());
+            self.oddity(path, oddity, pem.blocks.is_empty());
         }
         for block in &pem.blocks {
             let place = if several { format!("{path}:{}", block.line) } else { path.to_owned() };
@@ -156,7 +158,7 @@ impl Contents {
         }
     }
 
-    fn oddity(&mut self, path: &str, oddity: &Oddity, yaml: bool, nothing: bool) {
+    fn oddity(&mut self, path: &str, oddity: &Oddity, nothing: bool) {
         let at = |line: &usize| format!("{path}:{line}");
         match oddity {
             Oddity::ByteOrderMark => {
@@ -169,7 +171,7 @@ impl Contents {
                 self.say(Kind::PemIndented, &at(line), "the block is indented")
             }
             // Any text file has text outside of blocks.
-            Oddity::TextOutside { line } if !yaml && !nothing => {
+            Oddity::TextOutside { line } if !self.document && !nothing => {
                 self.say(Kind::PemTextOutside, &at(line), "there is text outside of the blocks");
             }
             Oddity::CarriageReturns | Oddity::Indented { .. } | Oddity::TextOutside { .. } => {}
@@ -305,8 +307,4 @@ fn is_kubeconfig(text: &str) -> bool {
 /// Documents in which PEM is indented by right: pillars, variables, manifests.
 fn is_yaml(path: &str) -> bool {
     [".yml", ".yaml", ".sls"].iter().any(|ending| path.ends_with(ending))
-}
-
-fn contains(bytes: &[u8], words: &[u8]) -> bool {
-    bytes.windows(words.len()).any(|window| window == words)
 }

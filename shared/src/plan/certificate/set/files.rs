@@ -12,7 +12,9 @@ const OTHERS_WRITE: u32 = 0o022;
 pub(super) fn check(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     for file in scene.files {
         findings.extend(file.contents.findings.iter().cloned());
-        duplicates(file, findings);
+        if !file.contents.document {
+            duplicates(file, findings);
+        }
         mode(file, scene.user, findings);
     }
     for directory in scene.directories {

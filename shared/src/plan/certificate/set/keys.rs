@@ -9,8 +9,12 @@ use std::collections::{HashMap, HashSet};
 
 pub(super) fn check(scene: &Scene<'_>, members: &[Member<'_>], findings: &mut Vec<Finding>) {
     let mut misfits = HashSet::new();
+    let mut stems: HashMap<&str, Vec<&SetFile>> = HashMap::new();
     for file in scene.files {
-        pair(scene, file, &mut misfits, findings);
+        stems.entry(stem(&file.path)).or_default().push(file);
+    }
+    for file in scene.files.iter().filter(|f| digests(f).next().is_some()) {
+        pair(scene, file, &stems, &mut misfits, findings);
     }
     let keys: HashSet<Digest> = scene.files.iter().flat_map(digests).collect();
     let known: HashSet<Digest> = members
@@ -161,6 +165,7 @@ fn shared(scene: &Scene<'_>, members: &[Member<'_>], findings: &mut Vec<Finding>
             );
             findings.push(Finding::new(Kind::KeyShared, member.place, what));
         }
+        bearers.push(member);
     }
     for file in scene.files {
         for public in &file.contents.public_keys {
