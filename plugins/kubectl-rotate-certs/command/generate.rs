@@ -36,7 +36,10 @@ pub(super) fn run(args: &GenerateArgs, console: &Console) -> Result<Exit, Failur
     let generation = id(now);
     let asked = ask::ask(args, console, &generation)?;
     let mut wanted = asked.wanted;
-    let directory = args.output.join(&asked.directory);
+    let directory = match asked.directory.as_str() {
+        "" => args.output.clone(),
+        below => args.output.join(below),
+    };
     let existing = Existing::look(&directory, &wanted)?;
     refuse_existing(args, &directory, &existing, now)?;
     let changes = compare(args, &mut wanted, &existing)?;

@@ -187,7 +187,7 @@ fn paths(layout: &Layout) -> Result<(), LayoutError> {
     }
     for (path, row) in &known {
         let inside =
-            |other: &&str| other.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
+            |other: &&&str| other.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
         if let Some(other) = known.keys().find(inside) {
             let why = format!("is a file, and `{other}` makes it a directory");
             return Err(LayoutError::Path {

@@ -42,11 +42,16 @@ pub(super) fn order<'a>(
         before.push(if wants_bridge && made { Some(today.authority()?) } else { None });
         sources.push(source);
     }
+    // What is made beside a renewed CA is of its kind.
+    let renewed = sources.iter().find_map(|source| match source {
+        Source::Renewed(key, _) => Some(key.kind()),
+        _ => None,
+    });
     Ok(Order {
         items: &wanted.items,
         sources,
         before,
-        key_type: args.key_type.unwrap_or(layout.key_type),
+        key_type: args.key_type.or(renewed).unwrap_or(layout.key_type),
         lifetimes: Lifetimes { now, authority_days: args.ca_days, leaf_days: args.days },
         requests_only: args.csr_out,
         writes_given_keys: args.copy_ca_key,
