@@ -198,7 +198,8 @@ pub(crate) fn issue(
     let draft = read(&encode::signed(&content, signer.key().kind(), &[0; 64]).map_err(encode)?)?;
     let findings = looked_at(wish, &draft, issuer, lifetimes)?;
     let signature = signer.key().sign(&content);
-    let certificate = read(&encode::signed(&content, signer.key().kind(), &signature).map_err(encode)?)?;
+    let certificate =
+        read(&encode::signed(&content, signer.key().kind(), &signature).map_err(encode)?)?;
     verified(wish, &certificate, issuer, lifetimes.now)?;
     Ok(Issued { certificate, findings, is_cut: validity.is_cut })
 }
@@ -273,7 +274,8 @@ pub(crate) fn key_id(spki: &[u8]) -> der::Result<Vec<u8>> {
 
 /// A request for a certificate, signed by its key.
 pub(crate) fn request(wish: &Wish<'_>, key: &PrivateKey) -> Result<Vec<u8>, IssueError> {
-    let encode = |why: der::Error| IssueError::Encode { place: wish.place.to_owned(), why: why.to_string() };
+    let encode =
+        |why: der::Error| IssueError::Encode { place: wish.place.to_owned(), why: why.to_string() };
     let name = encode::name(wish.common_name, wish.organizations).map_err(encode)?;
     let content = encode::request(&name, key.spki_der(), wish.sans).map_err(encode)?;
     encode::signed(&content, key.kind(), &key.sign(&content)).map_err(encode)

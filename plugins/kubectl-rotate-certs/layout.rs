@@ -1,9 +1,9 @@
 //! Layouts: which certificates a cluster has, who signs them and where they lie, as data.
 
+mod check;
 pub(crate) mod expand;
 pub(crate) mod hosts;
 pub(crate) mod inputs;
-mod check;
 pub(crate) mod path;
 pub(crate) mod template;
 

@@ -25,14 +25,19 @@ pub(crate) fn certs(table: &mut Table, rounds: usize) -> Result<()> {
         // Each key is luck: a prime is soon found or late. One after the other, so that both meet the same machine.
         let mut pairs = Vec::new();
         for _ in 0..rounds {
-            pairs.push((one(&ours, &place("ours"), kind)?, kubeadm_all(&theirs, &place("kubeadm"), name)?));
+            pairs.push((
+                one(&ours, &place("ours"), kind)?,
+                kubeadm_all(&theirs, &place("kubeadm"), name)?,
+            ));
         }
         let middle = |pick: fn(&(f64, f64)) -> f64| {
             let mut all: Vec<f64> = pairs.iter().map(pick).collect();
             all.sort_by(f64::total_cmp);
             all[all.len() / 2]
         };
-        let what = format!("a whole kubeadm PKI with kubeconfigs, {kind}; peer: kubeadm init phase certs, kubeconfig");
+        let what = format!(
+            "a whole kubeadm PKI with kubeconfigs, {kind}; peer: kubeadm init phase certs, kubeconfig"
+        );
         table.faster(&what, middle(|p| p.0), middle(|p| p.1), 2.0);
     }
     thousand(table, &ours, dir.path(), rounds)
@@ -41,13 +46,26 @@ pub(crate) fn certs(table: &mut Table, rounds: usize) -> Result<()> {
 fn one(tool: &impl Fn(&[&str]) -> std::process::Command, out: &Path, kind: &str) -> Result<f64> {
     let out = out.display().to_string();
     let words = [
-        "generate", "--layout", "kubeadm", "--node-name", "m1", "--advertise-address", "10.0.0.1", "--key-type", kind,
-        "-o", &out,
+        "generate",
+        "--layout",
+        "kubeadm",
+        "--node-name",
+        "m1",
+        "--advertise-address",
+        "10.0.0.1",
+        "--key-type",
+        kind,
+        "-o",
+        &out,
     ];
     measure::time(tool(&words), 0)
 }
 
-fn kubeadm_all(tool: &impl Fn(&[&str]) -> std::process::Command, out: &Path, kind: &str) -> Result<f64> {
+fn kubeadm_all(
+    tool: &impl Fn(&[&str]) -> std::process::Command,
+    out: &Path,
+    kind: &str,
+) -> Result<f64> {
     std::fs::create_dir(out).context("a directory")?;
     let config = out.with_extension("yaml");
     let text = format!(
@@ -61,7 +79,8 @@ fn kubeadm_all(tool: &impl Fn(&[&str]) -> std::process::Command, out: &Path, kin
     let config = config.display().to_string();
     let folder = out.display().to_string();
     let certs = measure::time(tool(&["init", "phase", "certs", "all", "--config", &config]), 0)?;
-    let words = ["init", "phase", "kubeconfig", "all", "--config", &config, "--kubeconfig-dir", &folder];
+    let words =
+        ["init", "phase", "kubeconfig", "all", "--config", &config, "--kubeconfig-dir", &folder];
     Ok(certs + measure::time(tool(&words), 0)?)
 }
 
@@ -71,16 +90,32 @@ fn thousand(
     dir: &Path,
     rounds: usize,
 ) -> Result<()> {
-    let mut text = "[[host]]\nname = 'm1'\naddresses = ['10.0.0.1']\ncontrol-plane = true\n".to_owned();
+    let mut text =
+        "[[host]]\nname = 'm1'\naddresses = ['10.0.0.1']\ncontrol-plane = true\n".to_owned();
     for n in 0..1000 {
-        let _ = write!(text, "[[host]]\nname = 'w{n}'\naddresses = ['10.1.{}.{}']\n", n / 250, n % 250 + 1);
+        let _ = write!(
+            text,
+            "[[host]]\nname = 'w{n}'\naddresses = ['10.1.{}.{}']\n",
+            n / 250,
+            n % 250 + 1
+        );
     }
     let hosts = dir.join("hosts.toml");
     std::fs::write(&hosts, text).context("a hosts file")?;
     let hosts = hosts.display().to_string();
     let count = Cell::new(0);
     let words = |out: &str| {
-        let words = ["generate", "--layout", "kubeadm", "--hosts", &hosts, "--key-type", "ecdsa-p256", "-o", out];
+        let words = [
+            "generate",
+            "--layout",
+            "kubeadm",
+            "--hosts",
+            &hosts,
+            "--key-type",
+            "ecdsa-p256",
+            "-o",
+            out,
+        ];
         tool(&words)
     };
     let fresh = || {
@@ -90,7 +125,8 @@ fn thousand(
     let rounds = rounds.min(5);
     let time = measure::median(rounds, || measure::time(words(&fresh()), 0))?;
     table.time("1,000 machines' leaves, ecdsa-p256, on disk", time, None, Some(1.0));
-    let mut peaks = (0..rounds).map(|_| measure::peak(words(&fresh()))).collect::<Result<Vec<u64>>>()?;
+    let mut peaks =
+        (0..rounds).map(|_| measure::peak(words(&fresh()))).collect::<Result<Vec<u64>>>()?;
     peaks.sort_unstable();
     table.memory("the most memory meanwhile", peaks[peaks.len() / 2], 32 << 20);
     Ok(())

@@ -31,7 +31,13 @@ pub(crate) struct GenerateArgs {
     pub(crate) dry_run: bool,
 
     /// How the result is printed: text, json or yaml
-    #[arg(long, value_enum, default_value = "text", hide_default_value = true, hide_possible_values = true)]
+    #[arg(
+        long,
+        value_enum,
+        default_value = "text",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
     pub(crate) format: Format,
 
     /// The cluster that the certificates are for [salt: default]

@@ -36,7 +36,10 @@ pub(super) fn run(args: &GenerateArgs, console: &Console) -> Result<Exit, Failur
     let generation = id(now);
     let asked = ask::ask(args, console, &generation)?;
     let mut wanted = asked.wanted;
-    let directory = args.output.join(&asked.directory);
+    let directory = match asked.directory.as_str() {
+        "" => args.output.clone(),
+        below => args.output.join(below),
+    };
     let existing = Existing::look(&directory, &wanted)?;
     refuse_existing(args, &directory, &existing, now)?;
     let changes = compare(args, &mut wanted, &existing)?;
@@ -98,7 +101,11 @@ fn refuse_existing(
         let left = if left.is_negative() {
             format!("its first certificate expired on {}", report::date(ends))
         } else {
-            format!("its first certificate ends in {} days, on {}", report::days(left), report::date(ends))
+            format!(
+                "its first certificate ends in {} days, on {}",
+                report::days(left),
+                report::date(ends)
+            )
         };
         format!(": it was made {} days ago, {left}", report::days(old))
     });
@@ -112,14 +119,16 @@ fn compare(
     wanted: &mut Wanted,
     existing: &Existing,
 ) -> Result<Vec<Change>, Failure> {
-    let mut today: Vec<_> =
-        existing.items.iter().map(|old| old.certificate.clone()).collect();
+    let mut today: Vec<_> = existing.items.iter().map(|old| old.certificate.clone()).collect();
     for (row, path) in &args.compare {
         let at = wanted.items.iter().position(|item| item.id == *row);
-        let at = at.ok_or_else(|| Failure::usage(format!("`{row}` of --compare is no row here")))?;
+        let at =
+            at.ok_or_else(|| Failure::usage(format!("`{row}` of --compare is no row here")))?;
         let text = files::read_secret_named(Path::new(path))?;
         let first = certificates(&text).into_iter().next();
-        today[at] = Some(first.ok_or_else(|| Failure::refused(format!("there is no certificate in {path}")))?);
+        today[at] = Some(
+            first.ok_or_else(|| Failure::refused(format!("there is no certificate in {path}")))?,
+        );
     }
     if args.renew_ca {
         return Ok(Vec::new());
@@ -144,10 +153,15 @@ fn compare(
     if lost.is_empty() {
         return Ok(changes);
     }
-    let words: Vec<String> =
-        lost.iter().map(|(id, sans)| format!("`{id}` would lose {}", report::names(sans))).collect();
-    Err(Failure::refused(format!("names of today's certificates would be lost: {}", words.join("; ")))
-        .with_hint("add --keep-sans to keep them, or --drop-san NAME for each that may go"))
+    let words: Vec<String> = lost
+        .iter()
+        .map(|(id, sans)| format!("`{id}` would lose {}", report::names(sans)))
+        .collect();
+    Err(Failure::refused(format!(
+        "names of today's certificates would be lost: {}",
+        words.join("; ")
+    ))
+    .with_hint("add --keep-sans to keep them, or --drop-san NAME for each that may go"))
 }
 
 fn print(

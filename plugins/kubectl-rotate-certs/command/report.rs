@@ -71,7 +71,9 @@ pub(super) fn changes(console: &Console, changes: &[Change]) {
 /// What stops nothing and should be known.
 pub(super) fn warnings(console: &Console, items: &[Item], all: &All) {
     for (item, made) in items.iter().zip(&all.items) {
-        if made.is_cut && let Some(certificate) = &made.certificate {
+        if made.is_cut
+            && let Some(certificate) = &made.certificate
+        {
             console.warn(&format!(
                 "`{}` ends on {} with its CA, earlier than asked for",
                 item.id,

@@ -25,7 +25,8 @@ impl Change {
         }
         let old: BTreeSet<San> = today.sans().iter().map(normal).collect();
         let new: BTreeSet<San> = item.sans.iter().map(normal).collect();
-        let missing: Vec<San> = old.iter().filter(|o| !new.iter().any(|n| n.covers(o))).cloned().collect();
+        let missing: Vec<San> =
+            old.iter().filter(|o| !new.iter().any(|n| n.covers(o))).cloned().collect();
         let added: Vec<San> = new.difference(&old).cloned().collect();
         let nothing = missing.is_empty() && added.is_empty();
         (!nothing).then(|| Self { id: item.id.clone(), missing, added })
@@ -44,7 +45,8 @@ fn normal(san: &San) -> San {
 pub(crate) fn lost(changes: &[Change], may_go: &BTreeSet<San>) -> Vec<(String, Vec<San>)> {
     let mut all = Vec::new();
     for change in changes {
-        let names: Vec<San> = change.missing.iter().filter(|san| !may_go.contains(*san)).cloned().collect();
+        let names: Vec<San> =
+            change.missing.iter().filter(|san| !may_go.contains(*san)).cloned().collect();
         if !names.is_empty() {
             all.push((change.id.clone(), names));
         }
@@ -66,7 +68,10 @@ mod tests {
         };
         let all = [change];
         let may = |names: &[&str]| names.iter().map(|name| san(name)).collect::<BTreeSet<_>>();
-        assert_eq!(lost(&all, &may(&[])), [("server".into(), vec![san("old.example"), san("10.0.0.9")])]);
+        assert_eq!(
+            lost(&all, &may(&[])),
+            [("server".into(), vec![san("old.example"), san("10.0.0.9")])]
+        );
         assert_eq!(lost(&all, &may(&["old.example"])), [("server".into(), vec![san("10.0.0.9")])]);
         assert_eq!(lost(&all, &may(&["old.example", "10.0.0.9"])), []);
     }

@@ -46,7 +46,12 @@ impl Existing {
             }
             existing.items.push(old);
         }
-        for path in wanted.kubeconfigs.iter().map(|c| &c.path).chain(wanted.documents.iter().map(|d| &d.path)) {
+        for path in wanted
+            .kubeconfigs
+            .iter()
+            .map(|c| &c.path)
+            .chain(wanted.documents.iter().map(|d| &d.path))
+        {
             existing.is_there |= read(directory, path)?.is_some();
         }
         Ok(existing)
@@ -75,7 +80,9 @@ pub(crate) fn key(directory: &Path, item: &Item) -> Result<Option<PrivateKey>, F
     let Some(path) = item.keys.first() else { return Ok(None) };
     let Some(text) = read(directory, path)? else { return Ok(None) };
     let key = PrivateKey::from_pem(&text, None).map_err(Failure::from);
-    Ok(Some(key.map_err(|why| why.while_trying(&format!("read {}", directory.join(path).display())))?))
+    Ok(Some(
+        key.map_err(|why| why.while_trying(&format!("read {}", directory.join(path).display())))?,
+    ))
 }
 
 /// The certificates of a PEM text; what cannot be read is left out.

@@ -161,7 +161,14 @@ fn made(
     lifetimes: &Lifetimes,
 ) -> Result<(Made, Vec<Finding>), Failure> {
     let Begun { key, kept } = begun;
-    let plain = |certificate, key, how, is_cut| Made { certificate, key, crossed: None, request: None, how, is_cut };
+    let plain = |certificate, key, how, is_cut| Made {
+        certificate,
+        key,
+        crossed: None,
+        request: None,
+        how,
+        is_cut,
+    };
     if item.kind == Kind::KeyPair {
         let how = if let Kept::Nothing(how) = kept { how } else { "unchanged" };
         return Ok((plain(None, key, how, false), Vec::new()));
@@ -169,7 +176,9 @@ fn made(
     let signer = match (item.signer.and_then(|at| signers.get(at)).and_then(Option::as_ref), &key) {
         (Some(authority), _) => Signer::Authority(authority),
         (None, Some(key)) => Signer::Itself(key),
-        (None, None) => return Err(Failure::unexpected(format!("`{}` has nobody to sign it", item.id))),
+        (None, None) => {
+            return Err(Failure::unexpected(format!("`{}` has nobody to sign it", item.id)));
+        }
     };
     let (issued, how): (Issued, &'static str) = match &kept {
         Kept::Certificate(old, how) => {
@@ -181,7 +190,8 @@ fn made(
         }
         Kept::Name(old) => {
             let key = key.as_ref().ok_or_else(|| Failure::unexpected("a key was not read"))?;
-            let subject = Subject { id: old.ski(), name: Some(old.subject().der()), ..Subject::of(key) };
+            let subject =
+                Subject { id: old.ski(), name: Some(old.subject().der()), ..Subject::of(key) };
             let organizations: Vec<String> =
                 old.subject().organizations().into_iter().map(str::to_owned).collect();
             let common_name = old.subject().common_name().unwrap_or_default();
@@ -217,7 +227,14 @@ fn crossed(
 }
 
 fn requested(item: &Item, begun: Begun) -> Result<Made, Failure> {
-    let plain = |request, key, how| Made { certificate: None, key, crossed: None, request, how, is_cut: false };
+    let plain = |request, key, how| Made {
+        certificate: None,
+        key,
+        crossed: None,
+        request,
+        how,
+        is_cut: false,
+    };
     match (item.kind, begun.key) {
         (Kind::Authority, _) | (_, None) => Ok(plain(None, None, "elsewhere")),
         (Kind::KeyPair, key) => Ok(plain(None, key, "new")),
@@ -231,7 +248,10 @@ fn requested(item: &Item, begun: Begun) -> Result<Made, Failure> {
 /// A request has to be signed by its own key, and to ask for no name that the row does not have.
 pub(crate) fn check_request(item: &Item, request: &Request) -> Result<(), Failure> {
     if !request.is_signed() {
-        return Err(Failure::refused(format!("the request for `{}` is not signed by its own key", item.id)));
+        return Err(Failure::refused(format!(
+            "the request for `{}` is not signed by its own key",
+            item.id
+        )));
     }
     let foreign: Vec<&San> = request.sans().iter().filter(|san| !item.sans.contains(san)).collect();
     if foreign.is_empty() {

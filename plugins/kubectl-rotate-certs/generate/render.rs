@@ -58,9 +58,8 @@ pub(crate) fn files(
     let is_whole = made.iter().all(|made| made.request.is_none());
     for document in wanted.documents.iter().filter(|_| is_whole) {
         let pem = |name: &str| part(wanted, made, name);
-        let body = yaml::document(&document.content, &pem).map_err(|why| {
-            Failure::refused(format!("cannot write `{}`: {why}", document.path))
-        })?;
+        let body = yaml::document(&document.content, &pem)
+            .map_err(|why| Failure::refused(format!("cannot write `{}`: {why}", document.path)))?;
         let mut text = Zeroizing::new(String::with_capacity(body.len() + 1024));
         for line in &document.comment {
             let _ = writeln!(text, "# {line}");
@@ -69,8 +68,9 @@ pub(crate) fn files(
         files.push(private(document.path.clone(), &text));
     }
     let description = set::describe(wanted, made, describe);
-    let text = rotation_core::tell::json::document(&description, rotation_core::tell::json::Format::Json)
-        .map_err(|why| Failure::unexpected(why.to_string()))?;
+    let text =
+        rotation_core::tell::json::document(&description, rotation_core::tell::json::Format::Json)
+            .map_err(|why| Failure::unexpected(why.to_string()))?;
     files.push(public(set::FILE.to_owned(), text));
     Ok(files)
 }
@@ -157,7 +157,8 @@ fn kubeconfig(config: &WantedConfig, made: &[Made]) -> Option<Zeroizing<String>>
     let (certificate, key) = (client.certificate.as_ref()?, client.key.as_ref()?);
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let context = quoted(&format!("{}@{}", config.user, config.cluster));
-    let (cluster, user, server) = (quoted(&config.cluster), quoted(&config.user), quoted(&config.server));
+    let (cluster, user, server) =
+        (quoted(&config.cluster), quoted(&config.user), quoted(&config.server));
     let ca = STANDARD.encode(pem(authority));
     let cert = STANDARD.encode(pem(certificate));
     let key_pem = key.to_pem();

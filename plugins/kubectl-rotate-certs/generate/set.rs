@@ -33,7 +33,8 @@ fn files(wanted: &Wanted) -> Vec<String> {
     let of_items = wanted.items.iter().flat_map(|item| {
         item.certificates.iter().chain(&item.keys).chain(&item.public_keys).chain(&item.bundles)
     });
-    let others = wanted.kubeconfigs.iter().map(|c| &c.path).chain(wanted.documents.iter().map(|d| &d.path));
+    let others =
+        wanted.kubeconfigs.iter().map(|c| &c.path).chain(wanted.documents.iter().map(|d| &d.path));
     let mut all: Vec<String> = of_items.chain(others).cloned().collect();
     all.sort();
     all
@@ -118,9 +119,9 @@ fn entry(item: &Item, made: &Made, changes: &[Change]) -> Entry {
         public_keys: item.public_keys.clone(),
         bundles: item.bundles.clone(),
         key_type: made.key.as_ref().map(|key| issue::kind_words(key.kind())),
-        key_sha256: certificate
-            .map(|c| c.key_digest().to_string())
-            .or_else(|| made.key.as_ref().map(rotation_core::facts::private_key::PrivateKey::spki_sha256)),
+        key_sha256: certificate.map(|c| c.key_digest().to_string()).or_else(|| {
+            made.key.as_ref().map(rotation_core::facts::private_key::PrivateKey::spki_sha256)
+        }),
         subject: certificate.map(|c| c.subject().to_string()),
         issuer: certificate.map(|c| c.issuer().to_string()),
         serial: certificate.map(|c| c.serial_text()),

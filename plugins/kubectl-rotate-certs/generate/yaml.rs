@@ -29,7 +29,8 @@ fn entries(
             }
             toml::Value::String(word) => match place(word) {
                 Some(name) => {
-                    let block = pem(name).ok_or_else(|| format!("`<{name}>` stands for nothing"))?;
+                    let block =
+                        pem(name).ok_or_else(|| format!("`<{name}>` stands for nothing"))?;
                     text.push_str(" |\n");
                     for line in block.lines() {
                         let _ = writeln!(text, "{indent}  {line}");
@@ -45,7 +46,9 @@ fn entries(
             toml::Value::Boolean(yes) => {
                 let _ = writeln!(text, " {yes}");
             }
-            other => return Err(format!("`{key}` is a {}, which no document has", other.type_str())),
+            other => {
+                return Err(format!("`{key}` is a {}, which no document has", other.type_str()));
+            }
         }
     }
     Ok(())
@@ -60,7 +63,8 @@ fn scalar(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     let letters = word.chars().next().is_some_and(|c| c.is_ascii_alphabetic());
     let special = ["true", "false", "yes", "no", "on", "off", "null", "y", "n"];
-    if letters && word.chars().all(plain) && !special.contains(&word.to_ascii_lowercase().as_str()) {
+    if letters && word.chars().all(plain) && !special.contains(&word.to_ascii_lowercase().as_str())
+    {
         word.to_owned()
     } else {
         serde_json::Value::from(word).to_string()
@@ -80,7 +84,9 @@ mod tests {
             "server.cert" = "<server.certificate>"
             on = "no"
         };
-        let pem = |name: &str| (name == "server.certificate").then(|| Zeroizing::new("-----A\nb\n-----E\n".to_owned()));
+        let pem = |name: &str| {
+            (name == "server.certificate").then(|| Zeroizing::new("-----A\nb\n-----E\n".to_owned()))
+        };
         let text = document(&table, &pem).expect("a document");
         assert_eq!(
             text.as_str(),

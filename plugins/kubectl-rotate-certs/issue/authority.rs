@@ -76,7 +76,9 @@ impl Authority {
         key: PrivateKey,
     ) -> Result<Self, AuthorityError> {
         let place = place.to_owned();
-        if !certificate.is_ca() || certificate.usages().is_some_and(|u| !u.has(KeyUsages::KEY_CERT_SIGN)) {
+        if !certificate.is_ca()
+            || certificate.usages().is_some_and(|u| !u.has(KeyUsages::KEY_CERT_SIGN))
+        {
             return Err(AuthorityError::NotCa(place));
         }
         if certificate.spki_der() != key.spki_der() {
@@ -122,6 +124,8 @@ impl Authority {
 
     /// Its key identifier: its own word, else the one that it would have been given here.
     pub(crate) fn key_id(&self) -> der::Result<Vec<u8>> {
-        self.certificate.ski().map_or_else(|| key_id(self.certificate.spki_der()), |id| Ok(id.to_vec()))
+        self.certificate
+            .ski()
+            .map_or_else(|| key_id(self.certificate.spki_der()), |id| Ok(id.to_vec()))
     }
 }

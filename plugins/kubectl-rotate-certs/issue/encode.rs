@@ -1,7 +1,6 @@
 //! What is signed, as bytes: certificates (RFC 5280) and requests (RFC 2986). Every field is set on purpose.
 
 use der::asn1::{Any, BitString, OctetString, Uint};
-use x509_cert::der::flagset::FlagSet;
 use der::oid::AssociatedOid;
 use der::{Decode as _, Encode as _, Sequence, ValueOrd};
 use jiff::Timestamp;
@@ -9,13 +8,14 @@ use rotation_core::facts::private_key::KeyType;
 use rotation_core::facts::x509::San;
 use spki::{AlgorithmIdentifierOwned, ObjectIdentifier, SubjectPublicKeyInfoOwned};
 use std::net::IpAddr;
+use x509_cert::attr::Attributes;
+use x509_cert::der::flagset::FlagSet;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{
     AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages,
     SubjectAltName, SubjectKeyIdentifier,
 };
 use x509_cert::ext::{Extension, Extensions};
-use x509_cert::attr::Attributes;
 use x509_cert::name::Name;
 use x509_cert::request::{CertReqInfo, ExtensionReq, Version};
 use x509_cert::time::Validity;

@@ -6,7 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Names that stand for something in every layout.
 pub(super) const BUILT_IN: [&str; 8] = [
-    "generation", "sans", "host", "addresses", "host-sans", "control-planes", "machines", "local-endpoint",
+    "generation",
+    "sans",
+    "host",
+    "addresses",
+    "host-sans",
+    "control-planes",
+    "machines",
+    "local-endpoint",
 ];
 
 /// Why a layout cannot be used.
@@ -87,7 +94,9 @@ fn check_row(layout: &Layout, row: &Row) -> Result<(), LayoutError> {
         return Err(wrong(row, "has a name with more than small letters, digits and `-`"));
     }
     if let Some(signer) = &row.signer {
-        let by = layout.row(signer).ok_or_else(|| wrong(row, format!("is signed by `{signer}`, which is no row")))?;
+        let by = layout
+            .row(signer)
+            .ok_or_else(|| wrong(row, format!("is signed by `{signer}`, which is no row")))?;
         if by.kind != Kind::Authority {
             return Err(wrong(row, format!("is signed by `{signer}`, which is no authority")));
         }
@@ -111,6 +120,10 @@ fn check_row(layout: &Layout, row: &Row) -> Result<(), LayoutError> {
             return Err(wrong(row, "has no signer"));
         }
         _ => {}
+    }
+    let in_kubeconfig = layout.kubeconfigs.iter().any(|file| file.row == row.name);
+    if row.kind != Kind::KeyPair && row.certificate.is_none() && !in_kubeconfig {
+        return Err(wrong(row, "has no file for its certificate"));
     }
     if row.given && (!is_authority || row.signer.is_some()) {
         return Err(wrong(row, "cannot be given: only an authority without signer can"));
@@ -162,7 +175,8 @@ fn all_paths(layout: &Layout) -> impl Iterator<Item = (&str, &str)> {
 fn paths(layout: &Layout) -> Result<(), LayoutError> {
     let mut known = BTreeMap::new();
     for (row, path) in all_paths(layout) {
-        let fail = |why: String| LayoutError::Path { row: row.to_owned(), path: path.to_owned(), why };
+        let fail =
+            |why: String| LayoutError::Path { row: row.to_owned(), path: path.to_owned(), why };
         path::check(path).map_err(|why| fail(why.to_owned()))?;
         if path == "set.json" {
             return Err(fail("is where the set describes itself".to_owned()));
@@ -172,17 +186,23 @@ fn paths(layout: &Layout) -> Result<(), LayoutError> {
         }
     }
     for (path, row) in &known {
-        let inside = |other: &&&str| other.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
+        let inside =
+            |other: &&&str| other.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
         if let Some(other) = known.keys().find(inside) {
             let why = format!("is a file, and `{other}` makes it a directory");
-            return Err(LayoutError::Path { row: (*row).to_owned(), path: (*path).to_owned(), why });
+            return Err(LayoutError::Path {
+                row: (*row).to_owned(),
+                path: (*path).to_owned(),
+                why,
+            });
         }
     }
     Ok(())
 }
 
 fn check_kubeconfig(layout: &Layout, file: &super::Kubeconfig) -> Result<(), LayoutError> {
-    let fail = |why: String| LayoutError::Path { row: file.row.clone(), path: file.path.clone(), why };
+    let fail =
+        |why: String| LayoutError::Path { row: file.row.clone(), path: file.path.clone(), why };
     let row = layout.row(&file.row).ok_or_else(|| fail("holds a row that is not there".into()))?;
     if !matches!(row.kind, Kind::Client | Kind::Peer) {
         return Err(fail("holds a row that is no client".into()));
@@ -199,7 +219,9 @@ fn check_kubeconfig(layout: &Layout, file: &super::Kubeconfig) -> Result<(), Lay
 
 fn templates(layout: &Layout) -> Result<(), LayoutError> {
     let known = |name: &str| {
-        BUILT_IN.contains(&name) || layout.inputs.contains_key(name) || (name == "endpoint-host" && layout.inputs.contains_key("endpoint"))
+        BUILT_IN.contains(&name)
+            || layout.inputs.contains_key(name)
+            || (name == "endpoint-host" && layout.inputs.contains_key("endpoint"))
     };
     let look = |place: &str, text: &str| -> Result<(), LayoutError> {
         let fail = |source| LayoutError::Template { place: place.to_owned(), source };
@@ -228,8 +250,10 @@ fn templates(layout: &Layout) -> Result<(), LayoutError> {
 mod tests {
     use super::super::Layout;
 
-    const CA: &str = "[[row]]\nname='ca'\nkind='authority'\ncommon-name='x'\ncertificate='ca.crt'\n";
-    const LEAF: &str = "[[row]]\nname='leaf'\nkind='server'\nsigner='ca'\ncommon-name='x'\nsans=['a']\n";
+    const CA: &str =
+        "[[row]]\nname='ca'\nkind='authority'\ncommon-name='x'\ncertificate='ca.crt'\n";
+    const LEAF: &str =
+        "[[row]]\nname='leaf'\nkind='server'\nsigner='ca'\ncommon-name='x'\nsans=['a']\n";
 
     fn refused(rest: &str) -> String {
         let text = format!("about='x'\nkey-type='ecdsa-p256'\n{rest}");
@@ -245,20 +269,50 @@ mod tests {
             (refused("row=[]"), "it has no rows"),
             (with(CA), "row `ca` stands there twice"),
             (leaf("certificate='ca.crt'"), "path `ca.crt` stands there twice"),
-            (leaf("certificate='/etc/x'"), "path `/etc/x` of `leaf` is absolute; paths lie below the output directory"),
-            (leaf("certificate='../x'"), "path `../x` of `leaf` leads outside, or nowhere"),
-            (leaf("certificate='ca.crt/x'"), "path `ca.crt` of `ca` is a file, and `ca.crt/x` makes it a directory"),
-            (leaf("certificate='set.json'"), "path `set.json` of `leaf` is where the set describes itself"),
-            (leaf("bundle='x'"), "row `leaf` has a bundle, and only authorities have"),
-            (leaf("given=true"), "row `leaf` cannot be given: only an authority without signer can"),
-            (leaf("when='x'"), "row `leaf` depends on `x`, which is no input"),
-            (leaf("organizations=['{x}']"), "`leaf`: `{x}` stands for nothing that is known"),
-            (leaf("organizations=['{x']"), "`leaf`: `{x` has a brace that is not closed"),
-            (with("[[row]]\nname='s'\nkind='server'\nsigner='ca'\ncommon-name='x'"), "row `s` is a server and has no names (sans)"),
-            (with("[[row]]\nname='s'\nkind='client'\ncommon-name='x'"), "row `s` has no signer"),
-            (with("[[row]]\nname='s'\nkind='client'\nsigner='no'\ncommon-name='x'"), "row `s` is signed by `no`, which is no row"),
             (
-                refused("[[row]]\nname='a'\nkind='authority'\nsigner='b'\ncommon-name='x'\n[[row]]\nname='b'\nkind='authority'\nsigner='a'\ncommon-name='x'"),
+                leaf("certificate='/etc/x'"),
+                "path `/etc/x` of `leaf` is absolute; paths lie below the output directory",
+            ),
+            (leaf("certificate='../x'"), "path `../x` of `leaf` leads outside, or nowhere"),
+            (
+                leaf("certificate='ca.crt/x'"),
+                "path `ca.crt` of `ca` is a file, and `ca.crt/x` makes it a directory",
+            ),
+            (
+                leaf("certificate='set.json'"),
+                "path `set.json` of `leaf` is where the set describes itself",
+            ),
+            (leaf(""), "row `leaf` has no file for its certificate"),
+            (
+                leaf("certificate='l'\nbundle='x'"),
+                "row `leaf` has a bundle, and only authorities have",
+            ),
+            (
+                leaf("certificate='l'\ngiven=true"),
+                "row `leaf` cannot be given: only an authority without signer can",
+            ),
+            (leaf("certificate='l'\nwhen='x'"), "row `leaf` depends on `x`, which is no input"),
+            (
+                leaf("certificate='l'\norganizations=['{x}']"),
+                "`leaf`: `{x}` stands for nothing that is known",
+            ),
+            (
+                leaf("certificate='l'\norganizations=['{x']"),
+                "`leaf`: `{x` has a brace that is not closed",
+            ),
+            (
+                with("[[row]]\nname='s'\nkind='server'\nsigner='ca'\ncommon-name='x'"),
+                "row `s` is a server and has no names (sans)",
+            ),
+            (with("[[row]]\nname='s'\nkind='client'\ncommon-name='x'"), "row `s` has no signer"),
+            (
+                with("[[row]]\nname='s'\nkind='client'\nsigner='no'\ncommon-name='x'"),
+                "row `s` is signed by `no`, which is no row",
+            ),
+            (
+                refused(
+                    "[[row]]\nname='a'\nkind='authority'\nsigner='b'\ncommon-name='x'\n[[row]]\nname='b'\nkind='authority'\nsigner='a'\ncommon-name='x'",
+                ),
                 "rows sign each other in a circle: a ← b ← a",
             ),
         ] {

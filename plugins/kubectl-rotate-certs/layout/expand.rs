@@ -138,7 +138,8 @@ pub(crate) fn expand(
 ) -> Result<Wanted, ExpandError> {
     let trees = trees(layout, hosts, alone)?;
     let values = with_hosts(values, hosts);
-    let mut made = Making { layout, trees: &trees, values: &values, items: Vec::new(), at: BTreeMap::new() };
+    let mut made =
+        Making { layout, trees: &trees, values: &values, items: Vec::new(), at: BTreeMap::new() };
     for row in in_order(layout) {
         if row.when.as_ref().is_some_and(|name| values.get(name).is_empty()) {
             continue;
@@ -156,7 +157,8 @@ pub(crate) fn expand(
     for file in &layout.kubeconfigs {
         made.kubeconfig(file, &mut kubeconfigs)?;
     }
-    let documents = layout.documents.iter().map(|file| document(file, &values)).collect::<Result<_, _>>()?;
+    let documents =
+        layout.documents.iter().map(|file| document(file, &values)).collect::<Result<_, _>>()?;
     Ok(Wanted { items: made.items, kubeconfigs, documents })
 }
 
@@ -250,7 +252,8 @@ struct Making<'a> {
 
 impl Making<'_> {
     fn shared(&mut self, row: &Row) -> Result<(), ExpandError> {
-        let trees: Vec<&Tree<'_>> = self.trees.iter().filter(|tree| tree.has(None, row.on_nodes)).collect();
+        let trees: Vec<&Tree<'_>> =
+            self.trees.iter().filter(|tree| tree.has(None, row.on_nodes)).collect();
         // The key of an authority, and what signs tokens, stays on the control plane.
         let secret: Vec<&Tree<'_>> = match row.kind {
             Kind::Authority | Kind::KeyPair => {
@@ -276,7 +279,8 @@ impl Making<'_> {
         trees: &[&Tree<'_>],
         secret: &[&Tree<'_>],
     ) -> Result<(), ExpandError> {
-        let id = host.as_ref().map_or_else(|| row.name.clone(), |host| format!("{}@{host}", row.name));
+        let id =
+            host.as_ref().map_or_else(|| row.name.clone(), |host| format!("{}@{host}", row.name));
         let template = |source| ExpandError::Template { place: id.clone(), source };
         let mut sans = Vec::new();
         for text in &row.sans {
@@ -294,7 +298,8 @@ impl Making<'_> {
         let paths = |path: &Option<String>, trees: &[&Tree<'_>]| -> Vec<String> {
             path.iter().flat_map(|path| trees.iter().map(|tree| tree.path(path))).collect()
         };
-        let signer = row.signer.as_ref().and_then(|name| self.at.get(&(name.clone(), None)).copied());
+        let signer =
+            row.signer.as_ref().and_then(|name| self.at.get(&(name.clone(), None)).copied());
         let item = Item {
             row: row.name.clone(),
             kind: row.kind,
@@ -315,15 +320,23 @@ impl Making<'_> {
         Ok(())
     }
 
-    fn kubeconfig(&self, file: &Kubeconfig, all: &mut Vec<WantedConfig>) -> Result<(), ExpandError> {
+    fn kubeconfig(
+        &self,
+        file: &Kubeconfig,
+        all: &mut Vec<WantedConfig>,
+    ) -> Result<(), ExpandError> {
         let Some(row) = self.layout.row(&file.row) else { return Ok(()) };
-        let Some(authority) = self.at.get(&(file.authority.clone(), None)).copied() else { return Ok(()) };
+        let Some(authority) = self.at.get(&(file.authority.clone(), None)).copied() else {
+            return Ok(());
+        };
         for tree in self.trees.iter().filter(|tree| tree.has(row.per, row.on_nodes)) {
             let host = row.per.and(tree.host).map(|host| host.name.clone());
             let Some(item) = self.at.get(&(file.row.clone(), host)).copied() else { continue };
             let values = with_host(self.values, tree.host);
             let fill = |text: &str| {
-                values.fill(text).map_err(|source| ExpandError::Template { place: file.path.clone(), source })
+                values
+                    .fill(text)
+                    .map_err(|source| ExpandError::Template { place: file.path.clone(), source })
             };
             all.push(WantedConfig {
                 path: tree.path(&file.path),
@@ -353,7 +366,9 @@ fn filled(value: &toml::Value, values: &Values, place: &str) -> Result<toml::Val
     Ok(match value {
         toml::Value::String(text) => {
             let text = values.fill(text);
-            toml::Value::String(text.map_err(|source| ExpandError::Template { place: place.to_owned(), source })?)
+            toml::Value::String(
+                text.map_err(|source| ExpandError::Template { place: place.to_owned(), source })?,
+            )
         }
         toml::Value::Table(table) => {
             let mut made = toml::Table::new();

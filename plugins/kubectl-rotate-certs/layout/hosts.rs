@@ -78,7 +78,8 @@ impl Hosts {
         let mut addresses: BTreeMap<IpAddr, &str> = BTreeMap::new();
         for host in &self.hosts {
             let name = host.name.as_str();
-            let is_node = matches!(San::parse(&format!("DNS:{name}")), Ok(San::Dns(ref n)) if n == name);
+            let is_node =
+                matches!(San::parse(&format!("DNS:{name}")), Ok(San::Dns(ref n)) if n == name);
             if !is_node || name.contains('*') || path::check(name).is_err() {
                 return Err(HostsError::Name(name.to_owned()));
             }
@@ -89,7 +90,8 @@ impl Hosts {
                 return Err(HostsError::NoAddress(name.to_owned()));
             }
             for address in &host.addresses {
-                if let Some(first) = addresses.insert(*address, name).filter(|first| *first != name) {
+                if let Some(first) = addresses.insert(*address, name).filter(|first| *first != name)
+                {
                     let (first, second) = (first.to_owned(), name.to_owned());
                     return Err(HostsError::Shared { address: *address, first, second });
                 }

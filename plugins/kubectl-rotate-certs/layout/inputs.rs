@@ -176,7 +176,10 @@ fn subnet(text: &str) -> Result<Vec<String>, String> {
         return Err(format!("it does not begin at {address}; write {first}/{length}"));
     }
     let used = if size > 2 { first + 1..first + size - 1 } else { first..first + size };
-    Ok(used.filter_map(|n| u32::try_from(n).ok()).map(|n| Ipv4Addr::from_bits(n).to_string()).collect())
+    Ok(used
+        .filter_map(|n| u32::try_from(n).ok())
+        .map(|n| Ipv4Addr::from_bits(n).to_string())
+        .collect())
 }
 
 #[cfg(test)]

@@ -11,13 +11,15 @@ const LIMIT: u64 = 4096;
 
 /// Asks for a passphrase on the terminal.
 pub fn ask(console: &Console, question: &str) -> Result<Zeroizing<String>, Failure> {
-    console.screen.line(question);
     let line = without_echo(|| {
+        // Not before: what is typed at once would be shown.
+        console.screen.line(question);
         let mut line = Zeroizing::new(String::with_capacity(4097));
         io::stdin().lock().take(LIMIT).read_line(&mut line)?;
         Ok::<_, io::Error>(line)
     })?;
-    let line = line.map_err(|why| Failure::unexpected(format!("cannot read from the terminal: {why}")))?;
+    let line =
+        line.map_err(|why| Failure::unexpected(format!("cannot read from the terminal: {why}")))?;
     Ok(Zeroizing::new(line.trim_end_matches(['\n', '\r']).to_owned()))
 }
 
@@ -38,7 +40,9 @@ struct Silent(Termios);
 impl Silent {
     fn begin() -> Result<Self, Failure> {
         let fail = |why: rustix::io::Errno| {
-            Failure::unexpected(format!("cannot keep the terminal from showing what is typed: {why}"))
+            Failure::unexpected(format!(
+                "cannot keep the terminal from showing what is typed: {why}"
+            ))
         };
         let before = tcgetattr(io::stdin()).map_err(fail)?;
         let mut quiet = before.clone();

@@ -4,8 +4,8 @@ use super::exit::{Exit, Fault};
 use super::x509::{self, Label, Oddity};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use der::asn1::{BitStringRef, UintRef};
 use der::Encode as _;
+use der::asn1::{BitStringRef, UintRef};
 use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
 use ring::rand::SystemRandom;
 use ring::signature::{
@@ -227,7 +227,8 @@ impl PrivateKey {
 
     fn from_encrypted(der: &[u8], passphrase: Option<&[u8]>) -> Result<Self, KeyError> {
         // The old encryption leaves noise where the structure would be.
-        let read = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| KeyError::OldEncryption)?;
+        let read =
+            EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| KeyError::OldEncryption)?;
         let passphrase = passphrase.ok_or(KeyError::NoPassphrase)?;
         if read.encryption_algorithm.pbes2().is_none() {
             return Err(KeyError::UnknownEncryption);

@@ -386,12 +386,15 @@ fn read_secret_from(
     Ok(bytes)
 }
 
-/// Reads bytes that may be secret; `None` where there is no file.
+/// Reads bytes that may be secret; `None` where there is no file, or a directory.
 pub fn read_secret_if_there(path: &Path) -> Result<Option<Secret>, FileError> {
     match File::open(path) {
         Ok(file) => {
-            let length = file.metadata().map_or(0, |meta| meta.len());
-            read_secret_from(path, length, file).map(Some)
+            let meta = file.metadata().map_err(|e| FileError::new("read", path, e))?;
+            if meta.is_dir() {
+                return Ok(None);
+            }
+            read_secret_from(path, meta.len(), file).map(Some)
         }
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(e) => Err(FileError::new("read", path, e)),
@@ -404,7 +407,8 @@ pub fn read_secret_named(path: &Path) -> Result<Secret, FileError> {
         return read_secret_from(Path::new("standard input"), 0, io::stdin().lock());
     }
     let there = read_secret_if_there(path)?;
-    there.ok_or_else(|| FileError::new("read", path, ErrorKind::NotFound.into()))
+    let why = if path.is_dir() { ErrorKind::IsADirectory } else { ErrorKind::NotFound };
+    there.ok_or_else(|| FileError::new("read", path, why.into()))
 }
 
 /// Where a symbolic link leads; `None` where there is none.

@@ -45,7 +45,9 @@ fn a_link_in_the_way() {
     // A fixed name that leads elsewhere: neither followed nor replaced.
     shop.write("victim/file", "precious");
     symlink(shop.path("victim/file"), shop.path("out/leaf.key")).unwrap();
-    shop.generate(&format!("{LINE} --force-regen")).exits(4).says("out/leaf.key is in the way: a link that was not made here");
+    shop.generate(&format!("{LINE} --force-regen"))
+        .exits(4)
+        .says("out/leaf.key is in the way: a link that was not made here");
     assert_eq!(shop.text("victim/file"), "precious");
     assert!(!shop.path("out/current").exists());
 }
@@ -53,7 +55,9 @@ fn a_link_in_the_way() {
 fn something_else_in_the_way() {
     let shop = shop();
     fs::create_dir_all(shop.path("out/ca.crt")).unwrap();
-    shop.generate(&format!("{LINE} --force-regen")).exits(4).says("out/ca.crt is in the way: it is a directory");
+    shop.generate(&format!("{LINE} --force-regen"))
+        .exits(4)
+        .says("out/ca.crt is in the way: it is a directory");
     fs::remove_dir(shop.path("out/ca.crt")).unwrap();
     shop.write("out/current", "x");
     shop.generate(LINE).exits(4).says("out/current is in the way");
@@ -63,7 +67,10 @@ fn a_directory_of_somebody_else() {
     let shop = shop();
     fs::create_dir(shop.path("out")).unwrap();
     shop.run("chown 65534 out");
-    shop.generate(LINE).exits(4).says("belongs to user 65534, and this is user 0").says("hint: run `chown`");
+    shop.generate(LINE)
+        .exits(4)
+        .says("belongs to user 65534, and this is user 0")
+        .says("hint: run `chown`");
     assert_eq!(fs::read_dir(shop.path("out")).unwrap().count(), 0);
 }
 
@@ -71,14 +78,21 @@ fn a_directory_that_others_can_write_to() {
     let shop = shop();
     fs::create_dir(shop.path("out")).unwrap();
     fs::set_permissions(shop.path("out"), fs::Permissions::from_mode(0o777)).unwrap();
-    shop.generate(LINE).exits(4).says("others than its owner can write to out (mode 0777)").says("chmod go-w");
+    shop.generate(LINE)
+        .exits(4)
+        .says("others than its owner can write to out (mode 0777)")
+        .says("chmod go-w");
 }
 
 fn two_at_the_same_time() {
     let shop = shop();
     let start = || {
         let mut command = shop.command(&["generate", "--layout", "two.toml", "-o", "out"]);
-        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap()
+        command
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap()
     };
     let mut all: Vec<_> = (0..6).map(|_| start()).collect();
     let codes: Vec<_> = all.iter_mut().map(|child| child.wait().unwrap().code().unwrap()).collect();
@@ -128,7 +142,11 @@ fn no_space() {
     shop.run("mount -o remount,size=4m out");
     shop.generate(LINE).exits(0);
     whole(&shop).expect("the next run makes it");
-    assert!(!super::super::harness::files(&shop.path("out")).iter().any(|p| p.to_string_lossy().contains(".new-")));
+    assert!(
+        !super::super::harness::files(&shop.path("out"))
+            .iter()
+            .any(|p| p.to_string_lossy().contains(".new-"))
+    );
 }
 
 fn read_only() {
@@ -136,12 +154,24 @@ fn read_only() {
     fs::create_dir(shop.path("out")).unwrap();
     shop.run("mount -t tmpfs -o ro,mode=700 tmpfs out");
     let _mounted = Mounted(&shop);
-    shop.generate(LINE).exits(1).says("Read-only file system").says("hint: choose a place that can be written");
+    shop.generate(LINE)
+        .exits(1)
+        .says("Read-only file system")
+        .says("hint: choose a place that can be written");
 }
 
 /// The calls by which the writer changes files.
-const CALLS: [&str; 9] =
-    ["mkdir,mkdirat", "openat", "write", "fchmod", "fsync", "rename,renameat,renameat2", "symlinkat", "unlinkat", "ftruncate"];
+const CALLS: [&str; 9] = [
+    "mkdir,mkdirat",
+    "openat",
+    "write",
+    "fchmod",
+    "fsync",
+    "rename,renameat,renameat2",
+    "symlinkat",
+    "unlinkat",
+    "ftruncate",
+];
 
 /// How often a run makes each of these calls; the order of threads does not matter, since keys are made in memory.
 fn counted(shop: &Shop) -> BTreeMap<&'static str, usize> {
@@ -150,7 +180,10 @@ fn counted(shop: &Shop) -> BTreeMap<&'static str, usize> {
         let log = shop.path("strace.log");
         traced(shop, &format!("-e trace={calls}"), &log);
         let made = fs::read_to_string(&log).unwrap();
-        counts.insert(calls, made.lines().filter(|line| line.contains('(') && !line.contains("resumed")).count());
+        counts.insert(
+            calls,
+            made.lines().filter(|line| line.contains('(') && !line.contains("resumed")).count(),
+        );
         restore(shop);
     }
     counts
@@ -194,7 +227,10 @@ fn at_every_call(fault: &str, unharmed: &[i32]) {
             shop.generate("--layout two.toml --force-regen -o out").exits(0);
             whole(&shop).unwrap_or_else(|why| panic!("{calls} {n}, the next run: {why}"));
             let left = fs::read_dir(shop.path("out/generations")).unwrap().flatten();
-            assert!(!left.into_iter().any(|e| e.file_name().to_string_lossy().starts_with('.')), "{calls} {n}: unfinished");
+            assert!(
+                !left.into_iter().any(|e| e.file_name().to_string_lossy().starts_with('.')),
+                "{calls} {n}: unfinished"
+            );
             tried += 1;
         }
     }
@@ -206,7 +242,7 @@ fn killed_at_every_call() {
 }
 
 fn refused_at_every_call() {
-    at_every_call("error=EIO", &[0, 1, 4]);
+    at_every_call("error=EIO", &[0, 1, 4, 127]);
 }
 
 /// The file system is shut down without writing its log, as a power cut would, right after the tool said 0.

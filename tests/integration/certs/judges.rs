@@ -1,6 +1,6 @@
 //! What others say: every certificate of every layout with every kind of key, by five verifiers that nobody here wrote.
 
-use super::shop::{EC, Shop, CA};
+use super::shop::{CA, EC, Shop};
 use crate::harness::{Case, Need, cases};
 use base64::Engine as _;
 use serde_json::Value;
@@ -45,7 +45,8 @@ fn judged() -> &'static [Judged] {
                 ("kubeadm", "--node-name m1 --advertise-address 10.0.0.1"),
             ] {
                 let dir = format!("{layout}-{kind}");
-                shop.generate(&format!("--layout {layout} {words} --key-type {kind} -o {dir}")).exits(0);
+                shop.generate(&format!("--layout {layout} {words} --key-type {kind} -o {dir}"))
+                    .exits(0);
                 let place = if layout == "salt" { format!("{dir}/pki/default") } else { dir };
                 of_set(&shop, &shop.path(&place), &mut all);
             }
@@ -56,7 +57,8 @@ fn judged() -> &'static [Judged] {
 }
 
 fn of_set(shop: &Shop, dir: &Path, all: &mut Vec<Judged>) {
-    let set: Value = serde_json::from_str(&fs::read_to_string(dir.join("current/set.json")).unwrap()).unwrap();
+    let set: Value =
+        serde_json::from_str(&fs::read_to_string(dir.join("current/set.json")).unwrap()).unwrap();
     let items = set["items"].as_array().unwrap();
     let before = all.len();
     for item in items {
@@ -65,7 +67,10 @@ fn of_set(shop: &Shop, dir: &Path, all: &mut Vec<Judged>) {
             continue;
         }
         let name = item["name"].as_str().unwrap();
-        let issuer = items.iter().find(|i| i["kind"] == "authority" && i["subject"] == item["issuer"]).unwrap();
+        let issuer = items
+            .iter()
+            .find(|i| i["kind"] == "authority" && i["subject"] == item["issuer"])
+            .unwrap();
         let authority = dir.join(issuer["certificates"][0].as_str().unwrap());
         let certificate = match item["certificates"][0].as_str() {
             Some(path) => dir.join(path),
@@ -73,7 +78,8 @@ fn of_set(shop: &Shop, dir: &Path, all: &mut Vec<Judged>) {
         };
         let serves = matches!(kind, "server" | "peer");
         let san = item["sans"].as_array().unwrap().first().and_then(Value::as_str);
-        let server = san.filter(|_| serves).map(|san| san.split_once(':').unwrap().1.replace('*', "node"));
+        let server =
+            san.filter(|_| serves).map(|san| san.split_once(':').unwrap().1.replace('*', "node"));
         all.push(Judged {
             place: format!("{} {name}", dir.display()),
             certificate,
@@ -98,10 +104,17 @@ fn of_kubeconfig(_: &Shop, dir: &Path, name: &str) -> PathBuf {
 fn openssl_in_its_strict_mode() {
     let shop = Shop::new();
     for judged in judged() {
-        let base = format!("openssl verify -x509_strict -auth_level 2 -CAfile {}", judged.authority.display());
+        let base = format!(
+            "openssl verify -x509_strict -auth_level 2 -CAfile {}",
+            judged.authority.display()
+        );
         let certificate = judged.certificate.display();
         if let Some(name) = &judged.server {
-            let flag = if name.parse::<std::net::IpAddr>().is_ok() { "-verify_ip" } else { "-verify_hostname" };
+            let flag = if name.parse::<std::net::IpAddr>().is_ok() {
+                "-verify_ip"
+            } else {
+                "-verify_hostname"
+            };
             shop.run(&format!("{base} -purpose sslserver {flag} {name} {certificate}"));
         }
         let (good, text) = shop.try_run(&format!("{base} -purpose sslclient {certificate}"));
@@ -114,7 +127,8 @@ fn gnutls() {
     for judged in judged() {
         let mut line = format!(
             "certtool --verify --verify-profile=medium --load-ca-certificate={} --infile={}",
-            judged.authority.display(), judged.certificate.display()
+            judged.authority.display(),
+            judged.certificate.display()
         );
         if let Some(name) = &judged.server {
             line += &format!(" --verify-hostname={name} --verify-purpose=1.3.6.1.5.5.7.3.1");
@@ -186,7 +200,12 @@ fn go() {
         .iter()
         .map(|j| {
             let name = j.server.as_deref().unwrap_or_default();
-            format!("{}\t{}\t{name}\t{}\n", j.certificate.display(), j.authority.display(), j.client)
+            format!(
+                "{}\t{}\t{name}\t{}\n",
+                j.certificate.display(),
+                j.authority.display(),
+                j.client
+            )
         })
         .collect();
     shop.write("list", &lines);
@@ -207,12 +226,21 @@ fn webpki_of_rustls() {
         let anchors = [anchor_from_trusted_cert(&authority).unwrap()];
         let leaf = EndEntityCert::try_from(&leaf).unwrap();
         let good = |usage| {
-            let done = leaf.verify_for_usage(algorithms.all, &anchors, &[], UnixTime::now(), usage, None, None);
+            let done = leaf.verify_for_usage(
+                algorithms.all,
+                &anchors,
+                &[],
+                UnixTime::now(),
+                usage,
+                None,
+                None,
+            );
             done.map(drop)
         };
         if let Some(name) = &judged.server {
             good(KeyUsage::server_auth()).unwrap_or_else(|why| panic!("{}: {why}", judged.place));
-            leaf.verify_is_valid_for_subject_name(&ServerName::try_from(name.as_str()).unwrap()).unwrap();
+            leaf.verify_is_valid_for_subject_name(&ServerName::try_from(name.as_str()).unwrap())
+                .unwrap();
         }
         assert_eq!(good(KeyUsage::client_auth()).is_ok(), judged.client, "{}", judged.place);
     }
@@ -224,17 +252,27 @@ fn nss() {
         let db = format!("db{n}");
         fs::create_dir(shop.path(&db)).unwrap();
         shop.run(&format!("certutil -N -d sql:{db} --empty-password"));
-        shop.run(&format!("certutil -A -d sql:{db} -n ca -t CT,, -i {}", judged.authority.display()));
-        shop.run(&format!("certutil -A -d sql:{db} -n leaf -t ,, -i {}", judged.certificate.display()));
-        let says = |usage: &str| {
-            shop.try_run(&format!("certutil -V -d sql:{db} -n leaf -u {usage} -e")).1
-        };
+        shop.run(&format!(
+            "certutil -A -d sql:{db} -n ca -t CT,, -i {}",
+            judged.authority.display()
+        ));
+        shop.run(&format!(
+            "certutil -A -d sql:{db} -n leaf -t ,, -i {}",
+            judged.certificate.display()
+        ));
+        let says =
+            |usage: &str| shop.try_run(&format!("certutil -V -d sql:{db} -n leaf -u {usage} -e")).1;
         if judged.server.is_some() {
             let text = says("V");
             assert!(text.contains("certificate is valid"), "{}: {text}", judged.place);
         }
         let text = says("C");
-        assert_eq!(text.contains("certificate is valid"), judged.client, "{}: {text}", judged.place);
+        assert_eq!(
+            text.contains("certificate is valid"),
+            judged.client,
+            "{}: {text}",
+            judged.place
+        );
         fs::remove_dir_all(shop.path(&db)).unwrap();
     }
 }
@@ -249,14 +287,17 @@ fn two_authorities_in_one_bundle() {
         shop.generate(&format!("--layout {name}.toml -o {name}")).exits(0);
         let old = format!("{name}/generations/{}", shop.current(name));
         shop.generate(&format!("--layout {name}.toml --force-regen -o {name}")).exits(0);
-        let (old_ca, new_ca) = (shop.text(&format!("{old}/ca.crt")), shop.text(&format!("{name}/ca.crt")));
+        let (old_ca, new_ca) =
+            (shop.text(&format!("{old}/ca.crt")), shop.text(&format!("{name}/ca.crt")));
         shop.write("new-old.crt", &format!("{new_ca}{old_ca}"));
         shop.write("old-new.crt", &format!("{old_ca}{new_ca}"));
         for bundle in ["new-old.crt", "old-new.crt"] {
             for leaf in [format!("{old}/leaf.crt"), format!("{name}/leaf.crt")] {
                 shop.run(&format!("openssl verify -x509_strict -CAfile {bundle} {leaf}"));
                 if shop.try_run("certtool --version").0 {
-                    shop.run(&format!("certtool --verify --load-ca-certificate={bundle} --infile={leaf}"));
+                    shop.run(&format!(
+                        "certtool --verify --load-ca-certificate={bundle} --infile={leaf}"
+                    ));
                 }
             }
         }

@@ -29,10 +29,15 @@ fn a_name_is_never_lost_silently() {
         .exits(0)
         .says("`leaf` gets names: DNS:new.example");
     let text = shown(&shop, "out/leaf.crt");
-    assert!(text.contains("DNS:leaf.example, DNS:new.example, DNS:old.example, IP Address:10.0.0.9"), "{text}");
-    shop.generate("--layout two.toml --drop-san new.example,old.example,10.0.0.9 --force-regen -o out")
-        .exits(0)
-        .says("`leaf` loses names: DNS:new.example, DNS:old.example, IP:10.0.0.9");
+    assert!(
+        text.contains("DNS:leaf.example, DNS:new.example, DNS:old.example, IP Address:10.0.0.9"),
+        "{text}"
+    );
+    shop.generate(
+        "--layout two.toml --drop-san new.example,old.example,10.0.0.9 --force-regen -o out",
+    )
+    .exits(0)
+    .says("`leaf` loses names: DNS:new.example, DNS:old.example, IP:10.0.0.9");
 }
 
 fn names_are_compared_with_a_certificate_elsewhere() {
@@ -70,14 +75,16 @@ fn what_is_no_name_is_said() {
         ("10.0.0.0/8", "it has 16777216 addresses, and at most 1024 go into one certificate"),
         ("10.9.20.5/24", "write 10.9.20.0/24"),
     ] {
-        shop.generate(&format!("--layout bosh --ca-cert x --ca-key x --subnet {subnet} -o b")).exits(2).says(words);
+        shop.generate(&format!("--layout bosh --ca-cert x --ca-key x --subnet {subnet} -o b"))
+            .exits(2)
+            .says(words);
     }
 }
 
 fn machines_and_addresses_of_a_running_cluster() {
     let lab = current();
     let shop = Shop::new();
-    let kubeconfig = lab.kubeconfig();
+    let kubeconfig = &lab.kubeconfig;
     let line = format!(
         "--layout kubeadm --from-cluster --kubeconfig {} --key-type ecdsa-p256 -o out",
         kubeconfig.display()
@@ -85,10 +92,13 @@ fn machines_and_addresses_of_a_running_cluster() {
     let done = shop.generate(&line);
     // The lab's nodes are simulated; none of them runs the control plane.
     done.exits(2).says("no machine is named as one of the control plane");
-    let line = format!("--layout salt --from-cluster --kubeconfig {} --key-type ecdsa-p256 -o out", kubeconfig.display());
+    let line = format!(
+        "--layout salt --from-cluster --kubeconfig {} --key-type ecdsa-p256 -o out",
+        kubeconfig.display()
+    );
     shop.generate(&line).exits(0).says("machines of https://");
     let text = shown(&shop, "out/pki/default/server.crt");
-    let config = std::fs::read_to_string(&kubeconfig).unwrap();
+    let config = std::fs::read_to_string(kubeconfig).unwrap();
     let server = config.split("https://").nth(1).unwrap();
     let address = server.split(':').next().unwrap();
     assert!(text.contains(&format!("IP Address:{address}")), "{address}:\n{text}");

@@ -45,7 +45,15 @@ fn a_control_plane_starts_on_the_kubeadm_set() {
     // The controller manager talks to the API server, and signs with the new key.
     lab.kubectl_text(&["create", "namespace", "fresh"]).unwrap();
     until("the namespace has the new CA", || {
-        let map = ["get", "configmap", "kube-root-ca.crt", "-n", "fresh", "-o", "jsonpath={.data.ca\\.crt}"];
+        let map = [
+            "get",
+            "configmap",
+            "kube-root-ca.crt",
+            "-n",
+            "fresh",
+            "-o",
+            "jsonpath={.data.ca\\.crt}",
+        ];
         let text = lab.kubectl_text(&map).unwrap_or_default();
         !text.is_empty() && text.trim() != before.trim()
     });
@@ -85,13 +93,17 @@ fn an_api_server_and_clients_on_the_salt_and_bosh_sets() {
     };
     let kubectl = lab.programs().join("kubectl").display().to_string();
     let ask = |more: &str| {
-        let line = format!("{kubectl} --server=https://{endpoint} {more} get --raw /api/v1/namespaces/kube-system");
+        let line = format!(
+            "{kubectl} --server=https://{endpoint} {more} get --raw /api/v1/namespaces/kube-system"
+        );
         shop.try_run(&line)
     };
     serve(&at("server.crt"), &at("server.key"));
     let client = format!(
         "--certificate-authority={} --client-certificate={} --client-key={}",
-        at("ca.crt"), at("kubecfg.crt"), at("kubecfg.key")
+        at("ca.crt"),
+        at("kubecfg.crt"),
+        at("kubecfg.key")
     );
     until("the API server answers the Salt set's client", || ask(&client).0);
     let (good, text) = ask(&client.replace(&at("ca.crt"), &old_ca));

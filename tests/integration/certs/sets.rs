@@ -47,8 +47,13 @@ fn the_salt_runner_with_its_own_arguments() {
     let client = shown(&shop, &set("kubecfg.crt"));
     assert!(client.contains("Subject: O = system:masters, CN = kubecfg"), "{client}");
     for (name, bits) in [
-        ("ca.crt", 0o644), ("ca.key", 0o600), ("server.crt", 0o644), ("server.key", 0o600),
-        ("kubecfg.key", 0o600), ("pillar.sls", 0o600), ("set.json", 0o644),
+        ("ca.crt", 0o644),
+        ("ca.key", 0o600),
+        ("server.crt", 0o644),
+        ("server.key", 0o600),
+        ("kubecfg.key", 0o600),
+        ("pillar.sls", 0o600),
+        ("set.json", 0o644),
     ] {
         let path = shop.path("out/pki/default/current").join(name);
         assert_eq!(mode(&path), bits, "{name}");
@@ -62,25 +67,41 @@ fn the_salt_runner_with_its_own_arguments() {
     let pillar = shop.text(&set("pillar.sls"));
     let head = "kubernetes:\n  certs:\n    \"ca.crt\": |\n      -----BEGIN CERTIFICATE-----\n";
     assert!(pillar.contains(head), "{pillar}");
-    assert!(pillar.contains("\n    \"server.cert\": |\n      -----BEGIN") && !pillar.contains("server.crt\":"));
-    assert!(!pillar.contains("{{") && !pillar.contains("{%") && pillar.contains("\n  k8s_env: default\n"));
-    let indented: String = shop.text(&set("server.key")).lines().map(|l| format!("      {l}\n")).collect();
+    assert!(
+        pillar.contains("\n    \"server.cert\": |\n      -----BEGIN")
+            && !pillar.contains("server.crt\":")
+    );
+    assert!(
+        !pillar.contains("{{")
+            && !pillar.contains("{%")
+            && pillar.contains("\n  k8s_env: default\n")
+    );
+    let indented: String =
+        shop.text(&set("server.key")).lines().map(|l| format!("      {l}\n")).collect();
     assert!(pillar.contains(&indented));
 }
 
 fn the_bosh_scripts_set_and_consul() {
     let shop = Shop::new();
     shop.bosh_ca();
-    let line = "--layout bosh --ca-cert bosh.crt --ca-key bosh.key --subnet 10.9.20.0/24 --consul -o out";
+    let line =
+        "--layout bosh --ca-cert bosh.crt --ca-key bosh.key --subnet 10.9.20.0/24 --consul -o out";
     shop.generate(line).exits(0);
     let text = shown(&shop, "out/kubernetes.pem");
     let addresses = text.matches("IP Address:10.9.20.").count();
     assert_eq!(addresses, 254);
-    for part in ["IP Address:127.0.0.1", "IP Address:10.0.0.1", "DNS:kubernetes.default.svc.cluster.local", "Issuer: O = Ops, CN = master-bosh"] {
+    for part in [
+        "IP Address:127.0.0.1",
+        "IP Address:10.0.0.1",
+        "DNS:kubernetes.default.svc.cluster.local",
+        "Issuer: O = Ops, CN = master-bosh",
+    ] {
         assert!(text.contains(part), "{part}");
     }
     let consul = shown(&shop, "out/consul/server.crt");
-    assert!(consul.contains("DNS:server.dc1.cf.internal") && consul.contains("Client Authentication"));
+    assert!(
+        consul.contains("DNS:server.dc1.cf.internal") && consul.contains("Client Authentication")
+    );
     assert_eq!(shop.text("out/ca.pem"), shop.text("bosh.crt"));
     // The master CA's key stays where it is.
     let key = shop.text("bosh.key");
@@ -89,7 +110,12 @@ fn the_bosh_scripts_set_and_consul() {
         assert!(!fs::read_to_string(path).unwrap().contains(body), "{}", path.display());
     }
     let vars = shop.text("out/vars.yml");
-    for key in ["kubernetes_tls:\n", "consul_server:\n", "consul_agent:\n", "  private_key: |\n    -----BEGIN RSA PRIVATE KEY-----\n"] {
+    for key in [
+        "kubernetes_tls:\n",
+        "consul_server:\n",
+        "consul_agent:\n",
+        "  private_key: |\n    -----BEGIN RSA PRIVATE KEY-----\n",
+    ] {
         assert!(vars.contains(key), "{key}:\n{vars}");
     }
     // Without Consul it has none of it.
@@ -103,22 +129,32 @@ fn every_variable_of_cfcr() {
     shop.generate("--layout cfcr --key-type ecdsa-p256 -o out").exits(0);
     let vars = shop.text("out/vars.yml");
     for name in [
-        "kubo_ca", "etcd_ca", "tls-kubelet", "tls-kubelet-client", "tls-kubernetes", "tls-etcdctl-root",
-        "service-account-key", "kubernetes-dashboard-ca",
+        "kubo_ca",
+        "etcd_ca",
+        "tls-kubelet",
+        "tls-kubelet-client",
+        "tls-kubernetes",
+        "tls-etcdctl-root",
+        "service-account-key",
+        "kubernetes-dashboard-ca",
     ] {
         assert!(vars.contains(&format!("\n{name}:\n")), "{name}");
     }
     assert!(vars.contains("  public_key: |\n    -----BEGIN PUBLIC KEY-----"));
 }
 
-const ONE: &str = "--layout kubeadm --node-name m1 --advertise-address 10.0.0.1 --key-type ecdsa-p256";
+const ONE: &str =
+    "--layout kubeadm --node-name m1 --advertise-address 10.0.0.1 --key-type ecdsa-p256";
 
 fn kubeadm_of_one_machine() {
     let shop = Shop::new();
     shop.generate(&format!("{ONE} -o out")).exits(0);
     for (path, cn) in [
         ("apiserver", "CN = kube-apiserver\n"),
-        ("apiserver-kubelet-client", "O = kubeadm:cluster-admins, CN = kube-apiserver-kubelet-client"),
+        (
+            "apiserver-kubelet-client",
+            "O = kubeadm:cluster-admins, CN = kube-apiserver-kubelet-client",
+        ),
         ("front-proxy-client", "CN = front-proxy-client"),
         ("etcd/server", "CN = m1"),
         ("etcd/peer", "CN = m1"),
@@ -133,7 +169,10 @@ fn kubeadm_of_one_machine() {
     assert!(etcd.contains("DNS:localhost, DNS:m1, IP Address:10.0.0.1, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1"), "{etcd}");
     for name in ["admin", "super-admin", "controller-manager", "scheduler", "kubelet"] {
         let config = shop.text(&format!("out/{name}.conf"));
-        assert!(config.contains("server: \"https://10.0.0.1:6443\"") && config.contains("client-key-data: LS0t"));
+        assert!(
+            config.contains("server: \"https://10.0.0.1:6443\"")
+                && config.contains("client-key-data: LS0t")
+        );
         assert_eq!(mode(&shop.path(&format!("out/{name}.conf"))), 0o600);
     }
     shop.run("openssl pkey -in out/pki/sa.key -noout");
@@ -165,12 +204,17 @@ fn kubeadm_of_several_machines() {
     assert_eq!(shop.text(&at("m1/pki/sa.key")), shop.text(&at("m2/pki/sa.key")));
     assert_ne!(shop.text(&at("m1/pki/apiserver.crt")), shop.text(&at("m2/pki/apiserver.crt")));
     // A worker gets its own identity and the CA's certificate, and nothing else.
-    let mut worker: Vec<_> = files(&shop.path(&at("w1"))).into_iter().filter(|p| p.is_file()).collect();
+    let mut worker: Vec<_> =
+        files(&shop.path(&at("w1"))).into_iter().filter(|p| p.is_file()).collect();
     worker.retain(|p| !p.ends_with("ca-bundle.crt"));
     let names: Vec<_> = worker.iter().map(|p| p.file_name().unwrap().to_string_lossy()).collect();
     assert_eq!(names, ["kubelet.conf", "ca.crt"]);
     let server = shown(&shop, &at("m2/pki/apiserver.crt"));
-    assert!(server.contains("DNS:lb.example") && server.contains("DNS:m2") && !server.contains("DNS:m1"));
+    assert!(
+        server.contains("DNS:lb.example")
+            && server.contains("DNS:m2")
+            && !server.contains("DNS:m1")
+    );
     assert!(shop.text(&at("w1/kubelet.conf")).contains("https://lb.example:6443"));
     assert!(shop.text(&at("m1/scheduler.conf")).contains("https://10.0.0.1:6443"));
 }
@@ -208,9 +252,14 @@ fn a_layout_of_ones_own() {
     shop.write("mine.toml", layout);
     shop.generate("--layout mine.toml --set site=here --san more.example -o out").exits(0);
     let text = shown(&shop, "out/tls/leaf.crt");
-    assert!(text.contains("DNS:here.example, DNS:more.example") && text.contains("ecdsa-with-SHA384"), "{text}");
+    assert!(
+        text.contains("DNS:here.example, DNS:more.example") && text.contains("ecdsa-with-SHA384"),
+        "{text}"
+    );
     shop.run("openssl verify -x509_strict -CAfile out/root.crt -untrusted out/middle.crt out/tls/leaf.crt");
-    shop.generate("--layout mine.toml -o other").exits(2).says("layout `mine` needs `--site`: where it is");
+    shop.generate("--layout mine.toml -o other")
+        .exits(2)
+        .says("layout `mine` needs `--site`: where it is");
     assert!(!shop.path("other").exists());
 }
 
@@ -253,7 +302,9 @@ fn a_new_generation_keeps_the_old_one() {
     refused.exits(4).says("there is a set in out already: it was made 0 days ago, its first certificate ends in 364 days");
     refused.says("hint: add --force-regen");
     assert_eq!(shop.text("out/leaf.crt"), leaf, "nothing was touched");
-    shop.generate("--layout two.toml --force-regen -o out").exits(0).says(&format!("kept: {first}"));
+    shop.generate("--layout two.toml --force-regen -o out")
+        .exits(0)
+        .says(&format!("kept: {first}"));
     assert_ne!(shop.current("out"), first);
     assert_eq!(shop.text(&format!("out/generations/{first}/leaf.crt")), leaf);
     assert_ne!(shop.text("out/leaf.crt"), leaf);
@@ -297,7 +348,8 @@ fn keys_that_sign_tokens_can_be_kept() {
     let serial = |_: ()| shop.run("openssl x509 -noout -serial -in out/pki/default/server.crt");
     let first = serial(());
     let kept = shop.generate(&format!("{line} --force-regen --reuse-key=server"));
-    kept.exits(0).says("`server` keeps its key: tokens of service accounts that it signed stay good");
+    kept.exits(0)
+        .says("`server` keeps its key: tokens of service accounts that it signed stay good");
     assert_eq!(public_key(&shop, "out/pki/default/server.crt"), before);
     assert_ne!(serial(()), first);
     let new = shop.generate(&format!("{line} --force-regen"));
@@ -313,7 +365,9 @@ fn a_ca_is_renewed_under_its_key() {
     shop.write("two.toml", &two("ecdsa-p256"));
     shop.generate("--layout two.toml --ca-days 30 --days 10 -o out").exits(0);
     let facts = |path: &str| {
-        shop.run(&format!("openssl x509 -noout -subject -pubkey -ext subjectKeyIdentifier -in {path}"))
+        shop.run(&format!(
+            "openssl x509 -noout -subject -pubkey -ext subjectKeyIdentifier -in {path}"
+        ))
     };
     let (before, leaf) = (facts("out/ca.crt"), shop.text("out/leaf.crt"));
     let first = shop.current("out");
@@ -324,7 +378,9 @@ fn a_ca_is_renewed_under_its_key() {
     assert_ne!(end("out/ca.crt"), end(&format!("out/generations/{first}/ca.crt")));
     // Old leaf under the new certificate, and under the old one.
     shop.run("openssl verify -x509_strict -CAfile out/ca.crt out/leaf.crt");
-    shop.run(&format!("openssl verify -x509_strict -CAfile out/generations/{first}/ca.crt out/leaf.crt"));
+    shop.run(&format!(
+        "openssl verify -x509_strict -CAfile out/generations/{first}/ca.crt out/leaf.crt"
+    ));
 }
 
 fn the_old_ca_signs_the_new_one() {
@@ -334,11 +390,15 @@ fn the_old_ca_signs_the_new_one() {
     let old = format!("out/generations/{}/ca.crt", shop.current("out"));
     shop.generate("--layout two.toml --force-regen --cross-sign -o out").exits(0);
     // Who knows only the old CA follows the bridge.
-    shop.run(&format!("openssl verify -x509_strict -CAfile {old} -untrusted out/ca-cross.crt out/leaf.crt"));
+    shop.run(&format!(
+        "openssl verify -x509_strict -CAfile {old} -untrusted out/ca-cross.crt out/leaf.crt"
+    ));
     shop.run("openssl verify -x509_strict -CAfile out/ca.crt out/leaf.crt");
     let (good, _) = shop.try_run(&format!("openssl verify -CAfile {old} out/leaf.crt"));
     assert!(!good, "without the bridge there is no way");
-    shop.generate("--layout two.toml --cross-sign -o fresh").exits(4).says("there is no certificate of `ca`");
+    shop.generate("--layout two.toml --cross-sign -o fresh")
+        .exits(4)
+        .says("there is no certificate of `ca`");
 }
 
 fn requests_in_and_out() {
@@ -370,7 +430,8 @@ fn a_dry_run_writes_nothing() {
     let done = shop.generate("--layout salt --key-type ecdsa-p256 --dry-run -o out");
     done.exits(3).says("nothing was written (dry run)");
     assert!(done.stdout.contains("server") && !shop.path("out").exists());
-    let json = shop.generate("--layout salt --key-type ecdsa-p256 --dry-run --format json -o out").json();
+    let json =
+        shop.generate("--layout salt --key-type ecdsa-p256 --dry-run --format json -o out").json();
     assert_eq!(json["schemaVersion"], "rotation/certificate-set/v1");
     assert_eq!(json["items"][1]["name"], "server");
 }
@@ -380,7 +441,10 @@ fn no_key_is_ever_printed() {
     for format in ["text", "json", "yaml"] {
         let done = shop.generate(&format!("--layout salt --format {format} -o {format}"));
         done.exits(0).never_says("PRIVATE KEY");
-        let keys: Vec<_> = files(&shop.path(format)).into_iter().filter(|p| p.extension().is_some_and(|e| e == "key")).collect();
+        let keys: Vec<_> = files(&shop.path(format))
+            .into_iter()
+            .filter(|p| p.extension().is_some_and(|e| e == "key"))
+            .collect();
         for path in keys {
             let text = fs::read_to_string(&path).unwrap();
             let line = text.lines().nth(2).unwrap();

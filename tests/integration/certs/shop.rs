@@ -76,7 +76,8 @@ impl Shop {
         let mut command = Command::new(words[0]);
         command.args(&words[1..]);
         self.prepare(&mut command);
-        let output = command.env("PATH", "/usr/local/go/bin:/usr/bin:/bin:/usr/sbin").output().unwrap();
+        let output =
+            command.env("PATH", "/usr/local/go/bin:/usr/bin:/bin:/usr/sbin").output().unwrap();
         let text = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8_lossy(&text).into_owned())
     }

@@ -21,7 +21,11 @@ pub(super) struct Asked {
     pub(super) fixed_names: bool,
 }
 
-pub(super) fn ask(args: &GenerateArgs, console: &Console, generation: &str) -> Result<Asked, Failure> {
+pub(super) fn ask(
+    args: &GenerateArgs,
+    console: &Console,
+    generation: &str,
+) -> Result<Asked, Failure> {
     let layout = layout(&args.layout)?;
     let mut hosts = hosts(args, console)?;
     let mut given = std::mem::take(&mut hosts.inputs);
@@ -89,7 +93,8 @@ fn alone(
     values: &crate::layout::template::Values,
     hosts: &mut Hosts,
 ) -> Result<bool, Failure> {
-    let (name, address) = (values.get("node-name").first(), values.get("advertise-address").first());
+    let (name, address) =
+        (values.get("node-name").first(), values.get("advertise-address").first());
     let (Some(name), Some(address)) = (name, address) else { return Ok(false) };
     if !layout.is_per_host() || !hosts.hosts.is_empty() {
         return Ok(false);

@@ -42,11 +42,16 @@ pub(super) fn order<'a>(
         before.push(if wants_bridge && made { Some(today.authority()?) } else { None });
         sources.push(source);
     }
+    // What is made beside a renewed CA is of its kind.
+    let renewed = sources.iter().find_map(|source| match source {
+        Source::Renewed(key, _) => Some(key.kind()),
+        _ => None,
+    });
     Ok(Order {
         items: &wanted.items,
         sources,
         before,
-        key_type: args.key_type.unwrap_or(layout.key_type),
+        key_type: args.key_type.or(renewed).unwrap_or(layout.key_type),
         lifetimes: Lifetimes { now, authority_days: args.ca_days, leaf_days: args.days },
         requests_only: args.csr_out,
         writes_given_keys: args.copy_ca_key,
@@ -61,7 +66,10 @@ fn check_names(args: &GenerateArgs, wanted: &Wanted) -> Result<(), Failure> {
     for name in named {
         if !known(name) {
             let all: Vec<&str> = wanted.items.iter().map(|item| item.id.as_str()).collect();
-            return Err(Failure::usage(format!("`{name}` is no row here; rows are {}", all.join(", "))));
+            return Err(Failure::usage(format!(
+                "`{name}` is no row here; rows are {}",
+                all.join(", ")
+            )));
         }
     }
     Ok(())
@@ -112,7 +120,8 @@ fn leaf(args: &GenerateArgs, today: &Today<'_>) -> Result<Source, Failure> {
         let text = files::read_secret_named(Path::new(path))?;
         let pem = read_pem(&text);
         let block = pem.blocks.iter().find(|block| block.label == Label::Request);
-        let block = block.ok_or_else(|| Failure::refused(format!("there is no request in {path}")))?;
+        let block =
+            block.ok_or_else(|| Failure::refused(format!("there is no request in {path}")))?;
         let request = Request::from_der(&block.der)
             .map_err(|why| Failure::refused(format!("cannot read the request in {path}: {why}")))?;
         check_request(item, &request)?;
@@ -148,7 +157,8 @@ fn authority(
     let roots = wanted.items.iter().filter(|item| item.kind == Kind::Authority).count();
     if let Some(path) = named_file(&args.ca_cert, &item.row, roots)? {
         let key = named_file(&args.ca_key, &item.row, roots)?.ok_or_else(|| {
-            Failure::usage(format!("the key of CA `{}` is not named", item.id)).with_hint("add --ca-key FILE")
+            Failure::usage(format!("the key of CA `{}` is not named", item.id))
+                .with_hint("add --ca-key FILE")
         })?;
         return given(args, console, item, &path, &key);
     }
@@ -195,13 +205,15 @@ fn given(
     let all = existing::certificates(&text);
     let key = ca_key(args, console, key)?;
     let found = all.iter().find(|c| c.spki_der() == key.spki_der()).or(all.first()).cloned();
-    let found = found.ok_or_else(|| Failure::refused(format!("there is no certificate in {certificate}")))?;
+    let found = found
+        .ok_or_else(|| Failure::refused(format!("there is no certificate in {certificate}")))?;
     let (certificate, key) = Authority::new(&item.id, found, key)?.into_parts();
     Ok(Source::Given(key, certificate))
 }
 
 fn ca_key(args: &GenerateArgs, console: &Console, path: &str) -> Result<PrivateKey, Failure> {
-    let failed = |why: KeyError| Failure::from(why).while_trying(&format!("use the CA's key in {path}"));
+    let failed =
+        |why: KeyError| Failure::from(why).while_trying(&format!("use the CA's key in {path}"));
     let text = if path == "-" {
         passphrase::without_echo(|| files::read_secret_named(Path::new(path)))??
     } else {
@@ -216,7 +228,8 @@ fn ca_key(args: &GenerateArgs, console: &Console, path: &str) -> Result<PrivateK
     }
     match PrivateKey::from_pem(&text, phrase.as_ref().map(|p| p.as_slice())) {
         Err(KeyError::NoPassphrase) if console.can_ask => {
-            let typed: Zeroizing<String> = passphrase::ask(console, &format!("passphrase of {path}: "))?;
+            let typed: Zeroizing<String> =
+                passphrase::ask(console, &format!("passphrase of {path}: "))?;
             PrivateKey::from_pem(&text, Some(typed.as_bytes())).map_err(failed)
         }
         other => other.map_err(failed),

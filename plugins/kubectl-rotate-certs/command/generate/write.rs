@@ -41,7 +41,8 @@ pub(super) fn write(
 ) -> Result<Done, Failure> {
     let set = SetDir::open(job.directory)?;
     let paths: Vec<&str> = job.files.iter().map(|file| file.path.as_str()).collect();
-    let fixed: Vec<&str> = paths.iter().copied().filter(|path| job.fixed_names && *path != set::FILE).collect();
+    let fixed: Vec<&str> =
+        paths.iter().copied().filter(|path| job.fixed_names && *path != set::FILE).collect();
     let foreign = set.foreign(&fixed)?;
     let before = set.current()?;
     look(!foreign.files.is_empty() && before.is_none())?;
@@ -91,7 +92,8 @@ fn no_longer(set: &SetDir, before: Option<&str>, now: &[&str]) -> Result<Vec<Str
     let Some(text) = set.read(before, set::FILE)? else { return Ok(Vec::new()) };
     // A description that cannot be read costs tidiness only.
     let described = serde_json::from_slice(&text).unwrap_or(Described { files: Vec::new() });
-    let gone = |path: &String| crate::layout::path::check(path).is_ok() && !now.contains(&path.as_str());
+    let gone =
+        |path: &String| crate::layout::path::check(path).is_ok() && !now.contains(&path.as_str());
     Ok(described.files.into_iter().filter(gone).collect())
 }
 
@@ -107,7 +109,9 @@ fn read_again(set: &SetDir, job: &Job<'_>) -> Result<(), Failure> {
         }
     }
     if job.switch && set.current()?.as_deref() != Some(job.generation) {
-        return Err(Failure::unexpected("the new generation was written and is not the one in use"));
+        return Err(Failure::unexpected(
+            "the new generation was written and is not the one in use",
+        ));
     }
     Ok(())
 }
@@ -120,9 +124,16 @@ impl Done {
             console.note(&format!("the files that were there are kept as generation {id}"));
         }
         if self.switched {
-            console.note(&format!("{} -> {}", self.directory.join("current").display(), place.display()));
+            console.note(&format!(
+                "{} -> {}",
+                self.directory.join("current").display(),
+                place.display()
+            ));
         } else {
-            console.note(&format!("keys and requests are in {}; nothing was switched", place.display()));
+            console.note(&format!(
+                "keys and requests are in {}; nothing was switched",
+                place.display()
+            ));
         }
         if !self.kept.is_empty() {
             console.note(&format!("kept: {}", self.kept.join(", ")));
