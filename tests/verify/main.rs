@@ -157,7 +157,7 @@ both.pem: note: its lines end with carriage returns [pem-carriage-returns]
     run `sed -i 's/\r$//' both.pem`
 both.pem: note: certificate and private key are both in it [key-in-certificate-file]
     nothing has to be done where the component wants it so, as the kubelet does
-both.pem:16: note: there is text outside of the blocks [pem-text-outside]
+both.pem:19: note: there is text outside of the blocks [pem-text-outside]
     nothing has to be done; some programs show it as part of the certificate
 --- stderr
 1 certificate and 1 private key in 1 file: 0 errors, 0 warnings, 3 notes

@@ -21,6 +21,9 @@ const FILES: usize = 50_000;
 /// The link to the generation of a set that is in use, and the directory of all of them.
 const SET: (&str, &str) = ("current", "generations");
 
+/// What a file holds, or why it cannot be read, in the system's words. It is wiped when it is let go.
+pub type Bytes = Result<Zeroizing<Vec<u8>>, String>;
+
 /// A file.
 #[derive(Debug)]
 pub struct Surveyed {
@@ -31,7 +34,7 @@ pub struct Surveyed {
     /// Permission bits, owner; `None` for standard input.
     pub owner: Option<Owner>,
     /// Its bytes, at most one more than [`FILE_LIMIT`]; or why they cannot be read, in the system's words.
-    pub bytes: Result<Zeroizing<Vec<u8>>, String>,
+    pub bytes: Bytes,
 }
 
 /// Who may do what with a file.
@@ -120,13 +123,13 @@ impl Survey {
         }
         let fail = |e| SurveyError::Missing(path.to_owned(), e);
         self.directories.push((path.to_owned(), owner(&fs::metadata(path).map_err(fail)?)));
-        let mut names = fs::read_dir(path)
+        let mut entries = fs::read_dir(path)
             .map_err(fail)?
             .map(|entry| entry.map(|e| e.file_name()))
             .collect::<Result<Vec<_>, _>>()
             .map_err(fail)?;
-        names.sort();
-        for name in names {
+        entries.sort();
+        for name in entries {
             if name.to_string_lossy().starts_with('.') {
                 continue;
             }
@@ -153,7 +156,7 @@ impl Survey {
 }
 
 /// What a file holds, once it is known to be one: a pipe or a device could keep us for ever.
-fn read(path: &Path) -> io::Result<(Result<Zeroizing<Vec<u8>>, String>, Owner)> {
+fn read(path: &Path) -> io::Result<(Bytes, Owner)> {
     let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     let found = file.metadata()?;
     if !found.is_file() {
@@ -162,7 +165,7 @@ fn read(path: &Path) -> io::Result<(Result<Zeroizing<Vec<u8>>, String>, Owner)> 
     Ok((bounded(file), owner(&found)))
 }
 
-fn bounded(reader: impl io::Read) -> Result<Zeroizing<Vec<u8>>, String> {
+fn bounded(reader: impl io::Read) -> Bytes {
     let mut bytes = Zeroizing::new(Vec::new());
     let limit = FILE_LIMIT as u64 + 1;
     reader.take(limit).read_to_end(&mut bytes).map_err(|e| words(&e))?;

@@ -32,13 +32,15 @@ fn all() -> anyhow::Result<Vec<Vec<u8>>> {
     lzma_rs::xz_decompress(&mut packed.as_slice(), &mut plain).context("xz")?;
     for entry in tar::Archive::new(Cursor::new(plain)).entries()? {
         let mut entry = entry?;
-        let name = entry.path()?.to_string_lossy().into_owned();
+        let ending = entry.path()?.extension().unwrap_or_default().to_string_lossy().into_owned();
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes)?;
-        if name.ends_with(".der") || name.ends_with(".crt") {
-            all.insert(bytes);
-        } else if name.ends_with(".pem") {
-            all.extend(read_pem(&bytes).blocks.into_iter().map(|b| b.der.to_vec()));
+        match ending.as_str() {
+            "der" | "crt" => {
+                all.insert(bytes);
+            }
+            "pem" => all.extend(read_pem(&bytes).blocks.into_iter().map(|b| b.der.to_vec())),
+            _ => {}
         }
     }
     Ok(all.into_iter().collect())

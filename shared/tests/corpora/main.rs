@@ -16,11 +16,13 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+type Test = fn() -> anyhow::Result<()>;
+
 /// The variable that names the directory.
 const VARIABLE: &str = "ROTATION_CORPORA";
 
 fn main() -> ExitCode {
-    let tests: [(&str, fn() -> anyhow::Result<()>); 4] = [
+    let tests: [(&str, Test); 4] = [
         ("better_tls", limbo::better_tls),
         ("limbo", limbo::limbo),
         ("certificates", certificates::all_are_parsed_or_refused),

@@ -27,6 +27,7 @@ const fn with(kind: Kind, besides: &'static [Kind], make: fn(&mut World)) -> Def
 
 pub(crate) fn all() -> Vec<Defect> {
     let mut all = files::defects();
+    all.extend(files::more_defects());
     all.extend(fields::defects());
     all.extend(chains::defects());
     all

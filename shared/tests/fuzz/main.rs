@@ -14,11 +14,11 @@ const ROUNDS: usize = 2_000;
 /// Mutates seeds, looks at each, and gives the distinct things that were seen: a target that sees one thing tests nothing.
 fn run<T: Ord>(seeds: &[Vec<u8>], look: impl Fn(&[u8]) -> T) -> BTreeSet<T> {
     let mut random = Random::seeded();
-    let mut seen: BTreeSet<T> = seeds.iter().map(|seed| look(seed)).collect();
+    let mut seen: BTreeSet<T> = seeds.iter().map(|good| look(good)).collect();
     for _ in 0..rounds(ROUNDS) {
-        let seed = &seeds[random.below(seeds.len())];
+        let begun = &seeds[random.below(seeds.len())];
         let other = &seeds[random.below(seeds.len())];
-        seen.insert(look(&random.mutate(seed, other)));
+        seen.insert(look(&random.mutate(begun, other)));
     }
     seen
 }

@@ -3,14 +3,13 @@
 /// An element with this tag.
 pub fn wrap(tag: u8, content: &[u8]) -> Vec<u8> {
     let mut bytes = vec![tag];
-    match u8::try_from(content.len()) {
-        Ok(short @ 0..0x80) => bytes.push(short),
-        _ => {
-            let octets: Vec<u8> =
-                content.len().to_be_bytes().into_iter().skip_while(|b| *b == 0).collect();
-            bytes.push(0x80 | u8::try_from(octets.len()).expect("few octets"));
-            bytes.extend(octets);
-        }
+    if let Ok(short @ 0..0x80) = u8::try_from(content.len()) {
+        bytes.push(short);
+    } else {
+        let octets: Vec<u8> =
+            content.len().to_be_bytes().into_iter().skip_while(|b| *b == 0).collect();
+        bytes.push(0x80 | u8::try_from(octets.len()).expect("few octets"));
+        bytes.extend(octets);
     }
     bytes.extend(content);
     bytes

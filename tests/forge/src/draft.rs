@@ -85,7 +85,7 @@ impl Draft {
     /// A root: everything as it should be.
     pub fn root(name: &str, key: &Key) -> Self {
         let mut draft = Self::empty(name, name, key);
-        draft.not_after = CA_UNTIL.to_owned();
+        CA_UNTIL.clone_into(&mut draft.not_after);
         draft.set(oid::BASIC, true, sequence(&[vec![1, 1, 0xff]]));
         draft.set(oid::USAGE, true, named_bits(&[0, 5, 6]));
         draft
@@ -237,10 +237,10 @@ impl Draft {
     fn date(&self, text: &str) -> Vec<u8> {
         let year: u32 = text[..4].parse().expect("a year");
         let short = (1950..2050).contains(&year);
-        if short != self.other_century {
-            wrap(0x17, &text.as_bytes()[2..])
-        } else {
+        if short == self.other_century {
             wrap(0x18, text.as_bytes())
+        } else {
+            wrap(0x17, &text.as_bytes()[2..])
         }
     }
 }

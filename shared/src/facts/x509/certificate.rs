@@ -8,7 +8,7 @@ use super::san::San;
 use super::signature::{self, Signed};
 use crate::facts::credential::Digest;
 use jiff::Timestamp;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::PublicKey;
@@ -149,9 +149,9 @@ impl Certificate {
 
     /// The serial number as OpenSSL shows it: hexadecimal, without leading zeros.
     pub fn serial_text(&self) -> String {
-        let hex: String = self.serial.iter().map(|octet| format!("{octet:02x}")).collect();
-        let hex = hex.trim_start_matches('0');
-        if hex.is_empty() { "0".to_owned() } else { hex.to_owned() }
+        let hex = hex(&self.serial);
+        let digits = hex.trim_start_matches('0');
+        if digits.is_empty() { "0".to_owned() } else { digits.to_owned() }
     }
 
     /// By which algorithm it is signed.
@@ -280,6 +280,14 @@ impl Certificate {
     pub fn is_signed_by(&self, issuer: &Self) -> bool {
         self.signed_by(issuer) == Signed::Yes
     }
+}
+
+/// Two hexadecimal digits for each octet.
+fn hex(octets: &[u8]) -> String {
+    octets.iter().fold(String::new(), |mut text, octet| {
+        let _ = write!(text, "{octet:02x}");
+        text
+    })
 }
 
 /// The algorithm that the signed part names: behind the optional version and the serial number.

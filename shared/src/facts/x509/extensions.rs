@@ -248,7 +248,9 @@ fn extended(usage: &parsed::ExtendedKeyUsage<'_>) -> ExtendedUsages {
         server: usage.server_auth,
         client: usage.client_auth,
         any: usage.any,
-        others: named.chain(usage.other.iter().map(|oid| oid.to_id_string())).collect(),
+        others: named
+            .chain(usage.other.iter().map(x509_parser::asn1_rs::Oid::to_id_string))
+            .collect(),
     }
 }
 

@@ -32,8 +32,8 @@ const ED25519: &[u8] = &[6, 3, 0x2b, 0x65, 0x70];
 
 /// Looks at a block of a private key.
 pub fn private_part(block: &Block) -> KeyPart {
-    let spki = match &block.label {
-        Label::EncryptedKey => return KeyPart::Encrypted,
+    let part = match &block.label {
+        Label::EncryptedKey => Some(KeyPart::Encrypted),
         Label::Pkcs1Key => pkcs1(&block.der),
         Label::Sec1Key => sec1(&block.der, None),
         Label::Pkcs8Key => pkcs8(&block.der),
@@ -44,13 +44,13 @@ pub fn private_part(block: &Block) -> KeyPart {
         | Label::Pkcs1PublicKey
         | Label::RevocationList
         | Label::Parameters
-        | Label::Other(_) => return KeyPart::Unknown,
+        | Label::Other(_) => Some(KeyPart::Unknown),
     };
-    match spki {
-        Some(Some(spki)) => KeyPart::Public(Digest::of(&spki)),
-        Some(None) => KeyPart::Unknown,
-        None => KeyPart::Unreadable,
-    }
+    part.unwrap_or(KeyPart::Unreadable)
+}
+
+fn known(spki: &[u8]) -> KeyPart {
+    KeyPart::Public(Digest::of(spki))
 }
 
 /// The digest of a block of a public key.
@@ -66,18 +66,18 @@ pub fn public_part(block: &Block) -> Option<Digest> {
 }
 
 /// RFC 8017, A.1.2. `None` where it is none; the modulus and the public exponent stand in it.
-fn pkcs1(bytes: &[u8]) -> Option<Option<Vec<u8>>> {
+fn pkcs1(bytes: &[u8]) -> Option<KeyPart> {
     let (inside, _) = der::content(bytes, der::SEQUENCE)?;
     let (_version, rest) = der::content(inside, INTEGER)?;
     let (modulus, rest) = der::element(rest).filter(|(e, _)| e.tag == INTEGER)?;
     let (exponent, rest) = der::element(rest).filter(|(e, _)| e.tag == INTEGER)?;
     der::content(rest, INTEGER)?;
     let key = sequence(&[modulus.whole, exponent.whole]);
-    Some(Some(spki(RSA, &key)))
+    Some(known(&spki(RSA, &key)))
 }
 
 /// RFC 5915. The curve stands in it or around it, and the point nearly always.
-fn sec1(bytes: &[u8], around: Option<&[u8]>) -> Option<Option<Vec<u8>>> {
+fn sec1(bytes: &[u8], around: Option<&[u8]>) -> Option<KeyPart> {
     const CURVE: u8 = 0xa0;
     const POINT: u8 = 0xa1;
     let (inside, _) = der::content(bytes, der::SEQUENCE)?;
@@ -89,19 +89,19 @@ fn sec1(bytes: &[u8], around: Option<&[u8]>) -> Option<Option<Vec<u8>>> {
             CURVE => curve = Some(part.content.to_vec()),
             POINT => {
                 point = der::content(part.content, der::BIT_STRING)
-                    .and_then(|(b, _)| b.strip_prefix(&[0]))
+                    .and_then(|(b, _)| b.strip_prefix(&[0]));
             }
             _ => {}
         }
         rest = after;
     }
-    let (Some(curve), Some(point)) = (curve, point) else { return Some(None) };
+    let (Some(curve), Some(point)) = (curve, point) else { return Some(KeyPart::Unknown) };
     let algorithm = [EC, &curve].concat();
-    Some(Some(spki(&algorithm, point)))
+    Some(known(&spki(&algorithm, point)))
 }
 
 /// RFC 5958.
-fn pkcs8(bytes: &[u8]) -> Option<Option<Vec<u8>>> {
+fn pkcs8(bytes: &[u8]) -> Option<KeyPart> {
     let (inside, _) = der::content(bytes, der::SEQUENCE)?;
     let (_version, rest) = der::content(inside, INTEGER)?;
     let (algorithm, rest) = der::content(rest, der::SEQUENCE)?;
@@ -115,9 +115,9 @@ fn pkcs8(bytes: &[u8]) -> Option<Option<Vec<u8>>> {
     }
     if algorithm == ED25519 {
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(bytes).ok()?;
-        return Some(Some(spki(ED25519, pair.public_key().as_ref())));
+        return Some(known(&spki(ED25519, pair.public_key().as_ref())));
     }
-    Some(None)
+    Some(KeyPart::Unknown)
 }
 
 /// A SubjectPublicKeyInfo (RFC 5280, 4.1.2.7).

@@ -61,15 +61,14 @@ impl San {
             let address = address.trim();
             return address.parse().map(Self::Ip).map_err(|_| not_an_address(address));
         }
-        let name = match text.strip_prefix("DNS:") {
-            Some(name) => name.trim(),
-            None => {
-                let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
-                if let Ok(address) = bare.parse() {
-                    return Ok(Self::Ip(address));
-                }
-                text
+        let name = if let Some(name) = text.strip_prefix("DNS:") {
+            name.trim()
+        } else {
+            let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
+            if let Ok(address) = bare.parse() {
+                return Ok(Self::Ip(address));
             }
+            text
         };
         if name.contains('/') {
             return Err(SanError::Range(short(name)));

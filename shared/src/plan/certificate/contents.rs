@@ -162,13 +162,13 @@ impl Contents {
         let at = |line: &usize| format!("{path}:{line}");
         match oddity {
             Oddity::ByteOrderMark => {
-                self.say(Kind::PemByteOrderMark, path, "it begins with a byte order mark")
+                self.say(Kind::PemByteOrderMark, path, "it begins with a byte order mark");
             }
             Oddity::CarriageReturns if !nothing => {
                 self.say(Kind::PemCarriageReturns, path, "its lines end with carriage returns");
             }
-            Oddity::Indented { line } if !yaml => {
-                self.say(Kind::PemIndented, &at(line), "the block is indented")
+            Oddity::Indented { line } if !self.document => {
+                self.say(Kind::PemIndented, &at(line), "the block is indented");
             }
             // Any text file has text outside of blocks.
             Oddity::TextOutside { line } if !self.document && !nothing => {
@@ -176,13 +176,13 @@ impl Contents {
             }
             Oddity::CarriageReturns | Oddity::Indented { .. } | Oddity::TextOutside { .. } => {}
             Oddity::Broken { line } => {
-                self.say(Kind::PemBroken, &at(line), "the block is not base64, or is empty")
+                self.say(Kind::PemBroken, &at(line), "the block is not base64, or is empty");
             }
             Oddity::Unterminated { line } => {
-                self.say(Kind::PemUnterminated, &at(line), "the block has no end of its own")
+                self.say(Kind::PemUnterminated, &at(line), "the block has no end of its own");
             }
             Oddity::TooMany => {
-                self.say(Kind::FileTooLarge, path, "it has more blocks than are read")
+                self.say(Kind::FileTooLarge, path, "it has more blocks than are read");
             }
         }
     }
@@ -226,10 +226,10 @@ impl Contents {
                 let value = private_part(block);
                 match value {
                     KeyPart::Unreadable => {
-                        self.say(Kind::KeyUnreadable, place, "the private key cannot be read")
+                        self.say(Kind::KeyUnreadable, place, "the private key cannot be read");
                     }
                     KeyPart::Encrypted => {
-                        self.say(Kind::KeyEncrypted, place, "the private key is encrypted")
+                        self.say(Kind::KeyEncrypted, place, "the private key is encrypted");
                     }
                     KeyPart::Public(_) | KeyPart::Unknown => {}
                 }
@@ -248,13 +248,10 @@ impl Contents {
 
     fn kubeconfig(&mut self, path: &str, text: &str) {
         self.kubeconfig = true;
-        let read: Kubeconfig = match serde_saphyr::from_str(text) {
-            Ok(read) => read,
-            Err(_) => {
-                // The parser's words may hold a piece of the file, and with it of a key.
-                self.say(Kind::KubeconfigUnreadable, path, "it is no YAML of a kubeconfig");
-                return;
-            }
+        // The parser's words may hold a piece of the file, and with it of a key.
+        let Ok(read) = serde_saphyr::from_str::<Kubeconfig>(text) else {
+            self.say(Kind::KubeconfigUnreadable, path, "it is no YAML of a kubeconfig");
+            return;
         };
         for cluster in read.clusters {
             let Some(data) = cluster.cluster.certificate_authority_data else { continue };
@@ -279,7 +276,7 @@ impl Contents {
         match base64::engine::general_purpose::STANDARD.decode(data.trim()).map(Zeroizing::new) {
             Ok(bytes) => inside.pem(path, &bytes, false),
             Err(_) => {
-                self.say(Kind::KubeconfigUnreadable, path, format!("its {field} is not base64"))
+                self.say(Kind::KubeconfigUnreadable, path, format!("its {field} is not base64"));
             }
         }
         for list in inside

@@ -106,8 +106,7 @@ macro_rules! kinds {
 }
 
 /// The advice for whatever only a new certificate mends.
-const REISSUE: &str =
-    "issue it again: `kubectl rotate-certs generate --help` sets this field as it must be";
+const REISSUE: &str = "issue it again: `kubectl rotate-certs generate --layout LAYOUT -o DIR --force-regen` sets this field as it must be";
 /// The same for a CA.
 const REISSUE_CA: &str = "make a new generation of this CA with `kubectl rotate-certs generate`, or the same key with `--renew-ca`";
 /// The same for a CA whose key is the trouble.

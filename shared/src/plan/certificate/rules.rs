@@ -49,14 +49,14 @@ impl RowRules {
         let server = extended.is_some_and(|e| e.server || e.any);
         let client = extended.is_some_and(|e| e.client || e.any);
         let signs = certificate.usages().is_some_and(|u| u.has(KeyUsages::KEY_CERT_SIGN));
+        let nameless = certificate.sans().is_empty();
         let kind = match (server, client) {
             _ if certificate.is_ca() => RowKind::Authority,
             (true, true) => RowKind::Peer,
-            (true, false) => RowKind::Server,
             (false, true) => RowKind::Client,
-            (false, false) if signs && certificate.sans().is_empty() => RowKind::Authority,
-            (false, false) if certificate.sans().is_empty() => RowKind::Client,
-            (false, false) => RowKind::Server,
+            (false, false) if signs && nameless => RowKind::Authority,
+            (false, false) if nameless => RowKind::Client,
+            (true | false, false) => RowKind::Server,
         };
         Self::of(kind)
     }

@@ -14,7 +14,7 @@ use super::lint::{Signer, lint_with};
 use super::rules::{RowKind, RowRules};
 use crate::facts::x509::{Certificate, San, Signed};
 use jiff::Timestamp;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A file as it was read.
 #[derive(Clone, Debug)]
@@ -162,11 +162,11 @@ fn members<'a>(scene: &Scene<'a>) -> Vec<Member<'a>> {
     for certificate in placed().map(|(_, c)| &c.value).chain(pooled) {
         by_subject.entry(certificate.subject().der()).or_default().push(certificate);
     }
-    let mut seen: HashMap<&[u8], ()> = HashMap::new();
+    let mut seen: HashSet<&[u8]> = HashSet::new();
     let mut members = Vec::new();
     for (file, found) in placed() {
         let certificate = &found.value;
-        if seen.insert(certificate.der(), ()).is_some() {
+        if !seen.insert(certificate.der()) {
             continue;
         }
         let itself =

@@ -67,7 +67,7 @@ fn identifiers() -> Vec<Defect> {
         alone(Kind::AkiMissing, |w| w.server.without(oid::AKI)),
         alone(Kind::AkiCritical, |w| w.server.mark(oid::AKI, true)),
         alone(Kind::AkiMismatch, |w| {
-            w.server.set(oid::AKI, false, sequence(&[wrap(0x80, &[7; 20])]))
+            w.server.set(oid::AKI, false, sequence(&[wrap(0x80, &[7; 20])]));
         }),
         alone(Kind::AkiNamesIssuer, |w| {
             let name = sequence(&[wrap(
@@ -108,10 +108,10 @@ fn usages() -> Vec<Defect> {
         alone(Kind::ConstraintsNotCritical, |w| w.ca.mark(oid::BASIC, false)),
         alone(Kind::ConstraintsMissing, |w| w.server.without(oid::BASIC)),
         with(Kind::PathLengthOnLeaf, &[], |w| {
-            w.server.set(oid::BASIC, true, sequence(&[integer(&[0])]))
+            w.server.set(oid::BASIC, true, sequence(&[integer(&[0])]));
         }),
         alone(Kind::PathLengthNoBridge, |w| {
-            w.ca.set(oid::BASIC, true, sequence(&[vec![1, 1, 0xff], integer(&[0])]))
+            w.ca.set(oid::BASIC, true, sequence(&[vec![1, 1, 0xff], integer(&[0])]));
         }),
         alone(Kind::UsagesMissingCa, |w| w.ca.without(oid::USAGE)),
         alone(Kind::CertSignMissing, |w| w.ca.usage(&[0, 6])),
@@ -139,19 +139,19 @@ fn usages() -> Vec<Defect> {
         }),
         with(Kind::ExtendedOnRoot, &[], |w| w.ca.extended(&[oid::SERVER, oid::CLIENT])),
         alone(Kind::NameConstraintsOnLeaf, |w| {
-            w.server.set(oid::NAME_CONSTRAINTS, true, permitted(b"example.com"))
+            w.server.set(oid::NAME_CONSTRAINTS, true, permitted(b"example.com"));
         }),
         alone(Kind::NameConstraintsUnmarked, |w| {
-            w.ca.set(oid::NAME_CONSTRAINTS, false, permitted(b"example.com"))
+            w.ca.set(oid::NAME_CONSTRAINTS, false, permitted(b"example.com"));
         }),
         with(Kind::NameConstraintsUnfit, &[], |w| {
-            w.ca.set(oid::NAME_CONSTRAINTS, true, sequence(&[]))
+            w.ca.set(oid::NAME_CONSTRAINTS, true, sequence(&[]));
         }),
         alone(Kind::NameConstraintsViolated, |w| {
-            w.ca.set(oid::NAME_CONSTRAINTS, true, permitted(b"example.org"))
+            w.ca.set(oid::NAME_CONSTRAINTS, true, permitted(b"example.org"));
         }),
         alone(Kind::PolicyConstraintsUnmarked, |w| {
-            w.ca.set(oid::POLICY_CONSTRAINTS, false, sequence(&[wrap(0x80, &[0])]))
+            w.ca.set(oid::POLICY_CONSTRAINTS, false, sequence(&[wrap(0x80, &[0])]));
         }),
     ]
 }
@@ -171,11 +171,11 @@ fn names() -> Vec<Defect> {
             w.names_only = true;
         }),
         alone(Kind::SanIpAsDns, |w| {
-            w.server.set(oid::SAN, false, sequence(&[wrap(0x82, b"10.0.0.1")]))
+            w.server.set(oid::SAN, false, sequence(&[wrap(0x82, b"10.0.0.1")]));
         }),
         alone(Kind::SanInvalid, |w| w.server = w.server.clone().with_names(&["not_a.name"])),
         alone(Kind::SanDuplicate, |w| {
-            w.server = w.server.clone().with_names(&["a.example.com", "A.example.com"])
+            w.server = w.server.clone().with_names(&["a.example.com", "A.example.com"]);
         }),
         alone(Kind::SanWildcard, |w| w.server = w.server.clone().with_names(&["*.example.com"])),
         alone(Kind::SanOther, |w| {
@@ -183,7 +183,7 @@ fn names() -> Vec<Defect> {
                 oid::SAN,
                 false,
                 sequence(&[wrap(0x82, b"a.example.com"), wrap(0x81, b"a@example.com")]),
-            )
+            );
         }),
         alone(Kind::SanCritical, |w| w.server.mark(oid::SAN, true)),
         alone(Kind::SanUnmarked, |w| {

@@ -15,41 +15,41 @@ pub(super) fn defects() -> Vec<Defect> {
         alone(Kind::FileEmpty, |w| w.put("pki/more.crt", "\n")),
         alone(Kind::FileTooLarge, |w| w.put("pki/more.crt", vec![b' '; (16 << 20) + 1])),
         alone(Kind::PemBroken, |w| {
-            w.rewrite("pki/ca.crt", |t| format!("{t}{}", t.replace("MII", "M!I")))
+            w.rewrite("pki/ca.crt", |t| format!("{t}{}", t.replace("MII", "M!I")));
         }),
         alone(Kind::PemUnterminated, |w| {
-            w.rewrite("pki/ca.crt", |t| format!("{t}-----BEGIN CERTIFICATE-----\nMII"))
+            w.rewrite("pki/ca.crt", |t| format!("{t}-----BEGIN CERTIFICATE-----\nMII"));
         }),
         alone(Kind::PemByteOrderMark, |w| w.rewrite("pki/ca.crt", |t| format!("\u{feff}{t}"))),
         alone(Kind::PemIndented, |w| {
-            w.rewrite("pki/ca.crt", |t| t.replace('\n', "\n  ").replacen("--", "  --", 1))
+            w.rewrite("pki/ca.crt", |t| t.replace('\n', "\n  ").replacen("--", "  --", 1));
         }),
         alone(Kind::PemCarriageReturns, |w| w.rewrite("pki/ca.crt", |t| t.replace('\n', "\r\n"))),
         alone(Kind::PemTextOutside, |w| {
-            w.rewrite("pki/ca.crt", |t| format!("{t}trailing garbage\n"))
+            w.rewrite("pki/ca.crt", |t| format!("{t}trailing garbage\n"));
         }),
         alone(Kind::PemTrustedCertificate, |w| {
             w.rewrite("pki/ca.crt", |t| t.replace(" CERTIFICATE", " TRUSTED CERTIFICATE"));
         }),
         alone(Kind::PemUnknownBlock, |w| {
-            w.rewrite("pki/ca.crt", |t| format!("{t}{}", encode("PKCS7", b"0")))
+            w.rewrite("pki/ca.crt", |t| format!("{t}{}", encode("PKCS7", b"0")));
         }),
         alone(Kind::FileIsDer, |w| {
             w.put("pki/server.crt", w.server.sign(&w.ca_key));
         }),
         alone(Kind::CertificateUnparsable, |w| {
-            w.put("pki/more.crt", encode("CERTIFICATE", &[0x30, 3, 2, 1, 1]))
+            w.put("pki/more.crt", encode("CERTIFICATE", &[0x30, 3, 2, 1, 1]));
         }),
         alone(Kind::RequestUnparsable, |w| {
-            w.put("pki/more.csr", encode("CERTIFICATE REQUEST", &[0x30, 3, 2, 1, 1]))
+            w.put("pki/more.csr", encode("CERTIFICATE REQUEST", &[0x30, 3, 2, 1, 1]));
         }),
         alone(Kind::RequestUnsigned, |w| w.put("pki/server.csr", w.server_key.request(true))),
         alone(Kind::CertificateDuplicate, |w| w.rewrite("pki/ca.crt", |t| format!("{t}{t}"))),
         alone(Kind::KeyUnreadable, |w| {
-            w.put("pki/more.key", encode("PRIVATE KEY", &[0x30, 3, 2, 1, 1]))
+            w.put("pki/more.key", encode("PRIVATE KEY", &[0x30, 3, 2, 1, 1]));
         }),
         alone(Kind::KeyEncrypted, |w| {
-            w.put("pki/server.key", encode("ENCRYPTED PRIVATE KEY", &[0x30, 3, 2, 1, 1]))
+            w.put("pki/server.key", encode("ENCRYPTED PRIVATE KEY", &[0x30, 3, 2, 1, 1]));
         }),
         alone(Kind::KeyDoesNotFit, |w| w.put("pki/server.key", Key::new().pem())),
         alone(Kind::KeyMissing, |w| w.gone.push("pki/server.key")),
@@ -82,8 +82,14 @@ pub(super) fn defects() -> Vec<Defect> {
         alone(Kind::FileOwner, |w| {
             w.owners.insert("pki/server.crt", 4242);
         }),
+    ]
+}
+
+/// Kubeconfig files, and rows of layouts.
+pub(super) fn more_defects() -> Vec<Defect> {
+    vec![
         alone(Kind::KubeconfigUnreadable, |w| {
-            w.put("pki/admin.conf", "kind: Config\nclusters:\n  - [\n")
+            w.put("pki/admin.conf", "kind: Config\nclusters:\n  - [\n");
         }),
         alone(Kind::KubeconfigCaStale, |w| {
             let key = Key::new();

@@ -38,7 +38,7 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
             report.say(Kind::SignatureWeak, format!("it is signed with {algorithm}"));
         }
         (Strength::Unknown, _) => {
-            report.say(Kind::SignatureUncommon, format!("it is signed with {algorithm}"))
+            report.say(Kind::SignatureUncommon, format!("it is signed with {algorithm}"));
         }
     }
     if !certificate.dates_well_encoded() {
@@ -69,7 +69,7 @@ fn serial(octets: &[u8], root: bool, report: &mut Report<'_>) {
     } else if octets.len() > LONGEST {
         report.say(Kind::SerialTooLong, format!("the serial number has {} octets", octets.len()));
     } else if rest.len() * 8 - rest[0].leading_zeros() as usize <= COUNTED {
-        let text: String = rest.iter().map(|b| format!("{b:02x}")).collect();
-        report.say(Kind::SerialGuessable, format!("the serial number is 0x{text}"));
+        let number = rest.iter().fold(0_u64, |sum, octet| sum << 8 | u64::from(*octet));
+        report.say(Kind::SerialGuessable, format!("the serial number is {number}"));
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     }
     match (&certificate.extensions().subject_key, subject.rules.kind) {
         (None, RowKind::Authority) => {
-            report.say(Kind::SkiMissingCa, "it has no subject key identifier")
+            report.say(Kind::SkiMissingCa, "it has no subject key identifier");
         }
         (None, RowKind::Server | RowKind::Client | RowKind::Peer) => {
             report.say(Kind::SkiMissing, "it has no subject key identifier");

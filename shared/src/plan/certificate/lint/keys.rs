@@ -21,7 +21,7 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
         KeyKind::Rsa(bits) => rsa(*bits, subject, report),
         KeyKind::P256 | KeyKind::P384 => {}
         key @ (KeyKind::P521 | KeyKind::Ed25519) => {
-            report.say(Kind::KeyUncommon, format!("its key is {key}"))
+            report.say(Kind::KeyUncommon, format!("its key is {key}"));
         }
         KeyKind::Other(what) => report.say(Kind::KeyUnsupported, format!("its key is {what}")),
     }

@@ -1,7 +1,7 @@
 //! Subject alternative names.
 
 use super::{Report, Subject};
-use crate::facts::x509::{San, SanError};
+use crate::facts::x509::San;
 use crate::plan::certificate::{Kind, RowKind};
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -24,10 +24,10 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     let names = &marked.value;
     match (marked.critical, certificate.subject().is_empty()) {
         (true, false) => {
-            report.say(Kind::SanCritical, "its subject alternative names are critical")
+            report.say(Kind::SanCritical, "its subject alternative names are critical");
         }
         (false, true) => {
-            report.say(Kind::SanUnmarked, "its subject is empty, and its names are not critical")
+            report.say(Kind::SanUnmarked, "its subject is empty, and its names are not critical");
         }
         _ => {}
     }
@@ -81,9 +81,6 @@ fn one(name: &San, report: &mut Report<'_>) {
                 );
             }
             Ok(_) => {}
-            Err(SanError::Address(_)) if text.parse::<IpAddr>().is_ok() => {
-                report.say(Kind::SanIpAsDns, format!("it has the address `{text}` as a host name"));
-            }
             Err(_) if text.parse::<IpAddr>().is_ok() => {
                 report.say(Kind::SanIpAsDns, format!("it has the address `{text}` as a host name"));
             }

@@ -40,6 +40,10 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     if rules.kind == RowKind::Authority {
         return;
     }
+    // A row that names its organisations knows what it does: CFCR's kubelets serve as `system:nodes` under one name.
+    if rules.organizations.is_some() {
+        return;
+    }
     let node = name.common_name().is_some_and(|user| user.starts_with(NODE));
     // Users and groups are read from clients only; CFCR's kubelets serve with the group alone.
     if rules.kind != RowKind::Server && node != groups.contains(&NODES) {
@@ -49,7 +53,7 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
             format!("its user is `{user}`, its groups are {}", list(&groups)),
         );
     }
-    if groups.contains(&MASTERS) && rules.organizations.is_none() {
+    if groups.contains(&MASTERS) {
         report.say(Kind::MastersGroup, format!("its organisations are {}", list(&groups)));
     }
 }

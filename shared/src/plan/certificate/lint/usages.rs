@@ -53,7 +53,7 @@ fn leaf(subject: &Subject<'_>, report: &mut Report<'_>) {
     let certificate = subject.certificate;
     match certificate.authority() {
         Some(basic) if basic.is_ca => {
-            report.say(Kind::LeafIsCa, "its basic constraints say that it is a CA")
+            report.say(Kind::LeafIsCa, "its basic constraints say that it is a CA");
         }
         Some(basic) if basic.path_length.is_some() => {
             report.say(Kind::PathLengthOnLeaf, "it is no CA and has a path length");

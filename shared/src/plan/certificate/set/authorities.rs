@@ -53,9 +53,12 @@ fn pair(
     }
 }
 
+/// Issuer, its key's identifier, serial number.
+type Issued<'a> = (&'a [u8], Option<&'a [u8]>, &'a [u8]);
+
 /// One CA, one number: told apart by name and, where it is there, by the key identifier of who signed.
 fn serials(members: &[Member<'_>], findings: &mut Vec<Finding>) {
-    let mut seen: HashMap<(&[u8], Option<&[u8]>, &[u8]), &str> = HashMap::new();
+    let mut seen: HashMap<Issued<'_>, &str> = HashMap::new();
     for member in members {
         let certificate = member.certificate;
         let key = (certificate.issuer().der(), certificate.aki(), certificate.serial());

@@ -1,6 +1,7 @@
 //! The rows of a layout: which files there must be, who signs them, and which CA a kubeconfig trusts.
 
 use super::{Member, Scene};
+use crate::facts::x509::Certificate;
 use crate::plan::certificate::{Finding, Kind, RowKind, RowRules};
 
 /// One certificate that a layout has.
@@ -105,7 +106,7 @@ fn kubeconfigs(scene: &Scene<'_>, members: &[Member<'_>], findings: &mut Vec<Fin
     let cas: Vec<_> =
         members.iter().filter(signs_servers).map(|m| m.certificate.fingerprint()).collect();
     let pooled: Vec<_> =
-        scene.pools.iter().flat_map(|p| &p.certificates).map(|c| c.fingerprint()).collect();
+        scene.pools.iter().flat_map(|p| &p.certificates).map(Certificate::fingerprint).collect();
     if cas.is_empty() && pooled.is_empty() {
         return;
     }
