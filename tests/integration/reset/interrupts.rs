@@ -169,15 +169,14 @@ fn a_canary_that_a_kill_left_is_taken_away_by_the_next_run() {
 fn a_second_run_at_the_same_time_is_refused() {
     let world = accounts::start();
     world.rotate();
-    world.controller.change(|c| c.delay = Duration::from_secs(1));
+    // The first one cannot end.
+    world.controller.change(|c| _ = c.stuck.insert("deployer-by-hand".to_owned()));
     let sandbox = sandbox(&world);
     let mut first = sandbox.start("--yes --recycle none");
-    crate::harness::until("the canary is there", || {
-        world.api.all("serviceaccounts").iter().any(|s| s.to_string().contains("canary"))
-    });
+    first.wait_for("deployer-by-hand (default): emptied");
     let pid = first.pid().to_string();
     sandbox.run("--yes").exits(4).says(&pid);
-    world.controller.change(|c| c.delay = Duration::ZERO);
+    world.controller.change(|c| c.stuck.clear());
     first.wait_for("proven to work");
     first.end().exits(0);
 }
