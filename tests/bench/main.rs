@@ -65,19 +65,18 @@ fn main() -> Result<()> {
     let rounds = args.rounds as usize;
     let parts = if args.parts.is_empty() { Part::value_variants() } else { &args.parts };
     let mut table = Table::default();
-    for part in parts {
-        match part {
-            Part::Start => start(&mut table, rounds)?,
-            Part::Lab => lab_figures::small(&mut table, rounds)?,
-            Part::Large => big::large(&mut table, rounds)?,
-            Part::Huge => big::huge(&mut table, rounds.min(3))?,
-            Part::Real => lab_figures::real(&mut table, rounds.min(5))?,
-            Part::Wave => wave::wave(&mut table, rounds.min(3))?,
-        }
-    }
+    let outcome = parts.iter().try_for_each(|part| match part {
+        Part::Start => start(&mut table, rounds),
+        Part::Lab => lab_figures::small(&mut table, rounds),
+        Part::Large => big::large(&mut table, rounds),
+        Part::Huge => big::huge(&mut table, rounds.min(3)),
+        Part::Real => lab_figures::real(&mut table, rounds.min(5)),
+        Part::Wave => wave::wave(&mut table, rounds.min(3)),
+    });
+    // Also what was measured before something failed.
     println!("{}", measure::machine());
     print!("{table}");
-    Ok(())
+    outcome
 }
 
 fn start(table: &mut Table, rounds: usize) -> Result<()> {
