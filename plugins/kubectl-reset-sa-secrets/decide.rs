@@ -4,7 +4,6 @@ use crate::inventory::Inventory;
 use crate::pods::Users;
 use crate::request::{Allow, Mode, Request};
 use crate::state::{Origin, State, classify, origin};
-use rotation_core::apply::memory::SAME_WINDOW;
 use rotation_core::facts::account::AccountToken;
 use rotation_core::facts::credential::Digest;
 use rotation_core::facts::words::time;
@@ -79,7 +78,12 @@ fn one<'a>(
     users: &Users,
 ) -> Decided<'a> {
     let state = classify(secret, inventory, request);
-    let origin = origin(secret, inventory.account(secret));
+    let origin = if superseded(secret, inventory) {
+        // The account lists the new one already.
+        Origin::Automatic
+    } else {
+        origin(secret, inventory.account(secret))
+    };
     let mut reason = state.reason();
     let mut way = way(secret, &state, origin, inventory, request, users);
     if let Way::Renew(renewal) = &way
@@ -203,20 +207,26 @@ fn renew(
     }
 }
 
-/// Why a token that is to be revoked has been renewed already, by a run of this maintenance window.
+/// Why a token that is to be revoked has been renewed already, by the run that this one goes on with.
 fn renewed_by_us(secret: &AccountToken, inventory: &Inventory) -> Option<String> {
-    let age = inventory.now.duration_since(secret.created);
-    if secret.replaces && age <= SAME_WINDOW {
-        return Some(format!(
-            "it was made in place of another one at {}; --all replaces it again",
-            time(secret.created)
-        ));
-    }
     let (namespace, name) =
         (secret.secret.namespace.as_str().into(), secret.secret.name.as_str().into());
     let key = CredentialKey::Token { namespace, name };
-    let run = inventory.memory.renewed(&key, secret.token.as_ref()?.digest, inventory.now)?;
-    Some(format!("it was renewed since {}; --all does it again", time(run.at)))
+    let digest = secret.token.as_ref()?.digest;
+    let run = inventory.memory.unfinished(inventory.now).find(|run| {
+        // Kubernetes' dates have whole seconds.
+        let made = secret.replaces && secret.created.as_second() >= run.at.as_second();
+        made || run.seen.get(&key).is_some_and(|seen| *seen != digest)
+    })?;
+    Some(format!(
+        "the run of {}, which did not do all, has renewed it; --all does it again",
+        time(run.at)
+    ))
+}
+
+/// Whether a run that was cut off has made the secret that takes this one's place.
+fn superseded(secret: &AccountToken, inventory: &Inventory) -> bool {
+    inventory.known.contains(&(secret.secret.namespace.clone(), another_name(secret)))
 }
 
 /// A name for the secret that takes this one's place: the same each time, so that a run that goes on finds it.

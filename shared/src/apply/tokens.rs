@@ -592,6 +592,7 @@ impl Interpreter for Keeper<'_> {
                 }
             }
         }
+        self.window.tried();
         let mut answers: Vec<(usize, Answer)> = Vec::with_capacity(requests.len());
         self.cluster.act(&requests, &mut |index, answer| answers.push((places[index], answer)));
         let now = self.clock.uptime();

@@ -306,7 +306,7 @@ fn an_account_that_is_deleted_meanwhile() {
         api.remove("serviceaccounts", "default", "deployer");
     });
     let outcome = sandbox(&world).run("-n default --yes --timeout 20s");
-    outcome.exits(5).says("was deleted meanwhile");
+    outcome.exits(5).says("deleted").says("meanwhile");
     assert_eq!(world.key("default", "default-token-aaaaa"), "new");
 }
 

@@ -160,9 +160,8 @@ fn no_token_byte_is_anywhere() {
     world.api.accept(&["new"]);
     world.controller.change(|c| c.stopped = true);
     world.api.forget();
-    let mut running = Sandbox::with(&world.api.kubeconfig())
-        .of(RESET)
-        .start("--revoke --all --yes --timeout 30s");
+    let another = Sandbox::with(&world.api.kubeconfig()).of(RESET);
+    let mut running = another.start("--revoke --all --yes --timeout 30s");
     crate::harness::until("it waits for the canary", || {
         world.api.changes().iter().any(|r| r.body.contains("kubernetes.io/service-account-token"))
     });
