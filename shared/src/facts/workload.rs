@@ -126,6 +126,8 @@ pub struct Workload {
     pub ready: u32,
     /// Pods of the newest template.
     pub updated: u32,
+    /// Pods of any template that are not going yet: `status.replicas`, nothing for a DaemonSet.
+    pub replicas: u32,
     /// Pods Ready for long enough.
     pub available: u32,
     /// `spec.minReadySeconds`.
@@ -196,6 +198,7 @@ impl Workload {
             },
             ready: if daemon { status.number_ready } else { status.ready_replicas },
             updated: if daemon { status.updated_number_scheduled } else { status.updated_replicas },
+            replicas: status.replicas,
             available: if daemon { status.number_available } else { status.available_replicas },
             min_ready_seconds: spec.min_ready_seconds,
             generation: metadata.generation,
@@ -312,6 +315,7 @@ struct NodeAffinityWire {
 #[serde(rename_all = "camelCase", default)]
 struct Status {
     observed_generation: i64,
+    replicas: u32,
     ready_replicas: u32,
     updated_replicas: u32,
     available_replicas: u32,

@@ -109,7 +109,8 @@ fn why_not(workload: &Workload) -> Option<String> {
 
 /// Whether a roll-out is over, as `kubectl rollout status` sees it.
 pub fn progress(workload: &Workload, since_generation: i64) -> Progress {
-    let Workload { desired, updated, available, observed_generation, generation, .. } = *workload;
+    let Workload { desired, updated, replicas, available, .. } = *workload;
+    let Workload { observed_generation, generation, .. } = *workload;
     if workload.progress_deadline_exceeded && observed_generation >= generation {
         return Progress::Failed("its progress deadline has passed".to_owned());
     }
@@ -118,6 +119,10 @@ pub fn progress(workload: &Workload, since_generation: i64) -> Progress {
     }
     if updated < desired {
         return Progress::Waiting(format!("new pods: {updated} of {desired}"));
+    }
+    // Those count as available, too, for as long as they are there.
+    if replicas > updated {
+        return Progress::Waiting(format!("old pods to go: {}", replicas - updated));
     }
     if available < desired {
         return Progress::Waiting(format!("new pods to be available: {available} of {desired}"));
@@ -134,4 +139,65 @@ pub enum Progress {
     Done,
     /// It cannot succeed.
     Failed(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rollout_is_over_when_no_old_pod_counts_any_more() {
+        let waiting = |text: &str| Progress::Waiting(text.to_owned());
+        let failed = || Progress::Failed("its progress deadline has passed".to_owned());
+        let cases = [
+            (
+                "not seen",
+                1,
+                r#""observedGeneration":1,"replicas":3,"updatedReplicas":3,"availableReplicas":3"#,
+                waiting("the controller to see the change"),
+            ),
+            (
+                "half",
+                2,
+                r#""observedGeneration":2,"replicas":4,"updatedReplicas":2,"availableReplicas":3"#,
+                waiting("new pods: 2 of 3"),
+            ),
+            (
+                "one old pod is left, and available",
+                2,
+                r#""observedGeneration":2,"replicas":4,"updatedReplicas":3,"availableReplicas":3"#,
+                waiting("old pods to go: 1"),
+            ),
+            (
+                "not available",
+                2,
+                r#""observedGeneration":2,"replicas":3,"updatedReplicas":3,"availableReplicas":2"#,
+                waiting("new pods to be available: 2 of 3"),
+            ),
+            (
+                "over",
+                2,
+                r#""observedGeneration":2,"replicas":3,"updatedReplicas":3,"availableReplicas":3"#,
+                Progress::Done,
+            ),
+            (
+                "too late",
+                2,
+                r#""observedGeneration":2,"conditions":[{"type":"Progressing","status":"False","reason":"ProgressDeadlineExceeded"}]"#,
+                failed(),
+            ),
+        ];
+        for (name, generation, status, expected) in cases {
+            let json = format!(
+                r#"{{"metadata":{{"name":"d","uid":"u","generation":{generation}}},"spec":{{"replicas":3}},"status":{{{status}}}}}"#
+            );
+            let workload =
+                Workload::read(WorkloadKind::Deployment, serde_json::from_str(&json).expect(name));
+            assert_eq!(progress(&workload, 2), expected, "{name}");
+        }
+        let set = r#"{"metadata":{"name":"d","uid":"u","generation":2},"status":{"observedGeneration":2,
+            "desiredNumberScheduled":2,"updatedNumberScheduled":2,"numberAvailable":2}}"#;
+        let set = Workload::read(WorkloadKind::DaemonSet, serde_json::from_str(set).expect("json"));
+        assert_eq!(progress(&set, 2), Progress::Done);
+    }
 }
