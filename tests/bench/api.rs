@@ -195,25 +195,25 @@ impl World {
                 r#"{"kind":"APIResourceList","groupVersion":"v1","resources":[{"name":"pods","singularName":"pod","namespaced":true,"kind":"Pod","verbs":["get","list"]}]}"#,
             )?,
             // The controller manager is no pod here.
-            ["pods"] if query.has("labelSelector") => list(send, query, &[], |_, _| {})?,
+            ["pods"] if query.has("labelSelector") => list("Pod", send, query, &[], |_, _| {})?,
             ["pods"] => {
                 let none = Vec::new();
                 let pods = match namespace {
                     None => &self.every,
                     Some(name) => self.namespaces.get(name).unwrap_or(&none),
                 };
-                list(send, query, pods, |out, pod| self.pod(out, pod))?;
+                list("Pod", send, query, pods, |out, pod| self.pod(out, pod))?;
             }
             ["nodes"] => {
                 let nodes: Vec<usize> = (0..self.nodes).collect();
-                list(send, query, &nodes, |out, node| {
+                list("Node", send, query, &nodes, |out, node| {
                     let name = format!("node-{node:04}");
                     self.texts.node.fill(out, &[("NAME", &name), ("UID", &uid(8, node))]);
                 })?;
             }
             ["daemonsets"] => {
                 let sets: Vec<usize> = (0..DAEMONS.len()).filter(|n| here(DAEMONS[*n].0)).collect();
-                list(send, query, &sets, |out, n| {
+                list("DaemonSet", send, query, &sets, |out, n| {
                     let (namespace, name) = DAEMONS[n];
                     let values = [("NAME", name), ("NAMESPACE", namespace), ("UID", &uid(1, n))];
                     self.texts.daemon_set.fill(out, &values);
@@ -222,11 +222,11 @@ impl World {
             [kind @ ("deployments" | "replicasets")] => {
                 let all = 0..self.deployments();
                 let all: Vec<usize> = all.filter(|n| here(&Self::deployment(*n).0)).collect();
-                let (text, number) = match *kind {
-                    "deployments" => (&self.texts.deployment, 2),
-                    _ => (&self.texts.replica_set, 3),
+                let (kind, text, number) = match *kind {
+                    "deployments" => ("Deployment", &self.texts.deployment, 2),
+                    _ => ("ReplicaSet", &self.texts.replica_set, 3),
                 };
-                list(send, query, &all, |out, n| {
+                list(kind, send, query, &all, |out, n| {
                     let (namespace, owner) = Self::deployment(n);
                     let name =
                         if number == 3 { format!("{owner}-7bf6c44858") } else { owner.clone() };
@@ -245,7 +245,7 @@ impl World {
             ["configmaps"] => {
                 let names: Vec<&String> = self.namespaces.keys().filter(|n| here(n)).collect();
                 let all: Vec<usize> = (0..names.len()).collect();
-                list(send, query, &all, |out, n| {
+                list("ConfigMap", send, query, &all, |out, n| {
                     let created = "2026-03-01T08:00:00Z";
                     let uid = uid(7, n);
                     let values =
@@ -257,7 +257,7 @@ impl World {
                 r#"{"kind":"Service","apiVersion":"v1","metadata":{"name":"kube-dns","namespace":"kube-system","uid":"u"},"spec":{"clusterIP":"10.96.0.10","selector":{"k8s-app":"kube-dns"}}}"#,
             )?,
             ["secrets" | "poddisruptionbudgets" | "statefulsets"] => {
-                list(send, query, &[], |_, _| {})?;
+                list("", send, query, &[], |_, _| {})?;
             }
             _ => return Ok(false),
         }
@@ -285,8 +285,9 @@ impl Query<'_> {
     }
 }
 
-/// One page.
+/// One page. kubectl takes the kind of the objects, which carry none, from the kind of their list.
 fn list(
+    kind: &str,
     send: &mut Send<'_>,
     query: &Query<'_>,
     all: &[usize],
@@ -296,7 +297,10 @@ fn list(
     let to = query.number("limit").map_or(all.len(), |limit| (from + limit).min(all.len()));
     let mut out = String::with_capacity(PIECE * 6000);
     let left = all.len() - to;
-    out.push_str(r#"{"kind":"List","apiVersion":"v1","metadata":{"resourceVersion":"1000""#);
+    let _ = write!(
+        out,
+        r#"{{"kind":"{kind}List","apiVersion":"v1","metadata":{{"resourceVersion":"1000""#
+    );
     if left > 0 {
         let _ = write!(out, r#","continue":"{to}","remainingItemCount":{left}"#);
     }

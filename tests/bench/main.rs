@@ -78,22 +78,21 @@ fn main() -> Result<ExitCode> {
     let rounds = args.rounds as usize;
     let parts = if args.parts.is_empty() { Part::value_variants() } else { &args.parts };
     let mut table = Table::default();
-    for part in parts {
-        match part {
-            Part::Start => start(&mut table, rounds)?,
-            Part::Lab => lab_figures::small(&mut table, rounds)?,
-            Part::Large => big::large(&mut table, rounds)?,
-            Part::Huge => big::huge(&mut table, rounds.min(3))?,
-            Part::Real => lab_figures::real(&mut table, rounds.min(5))?,
-            Part::Wave => wave::wave(&mut table, rounds.min(3))?,
-            Part::Tokens => tokens::reset(&mut table, rounds.min(3))?,
-            Part::Check => tokens::check(&mut table, rounds.min(5))?,
-            Part::Bosh => bosh::figures(&mut table, rounds)?,
-        }
-    }
+    let outcome = parts.iter().try_for_each(|part| match part {
+        Part::Start => start(&mut table, rounds),
+        Part::Lab => lab_figures::small(&mut table, rounds),
+        Part::Large => big::large(&mut table, rounds),
+        Part::Huge => big::huge(&mut table, rounds.min(3)),
+        Part::Real => lab_figures::real(&mut table, rounds.min(5)),
+        Part::Wave => wave::wave(&mut table, rounds.min(3)),
+        Part::Tokens => tokens::reset(&mut table, rounds.min(3)),
+        Part::Check => tokens::check(&mut table, rounds.min(5)),
+        Part::Bosh => bosh::figures(&mut table, rounds),
+    });
+    // Also what was measured before something failed.
     println!("{}", measure::machine());
     print!("{table}");
-    Ok(ExitCode::SUCCESS)
+    outcome.map(|()| ExitCode::SUCCESS)
 }
 
 fn start(table: &mut Table, rounds: usize) -> Result<()> {
