@@ -6,15 +6,17 @@ use crate::target::Target;
 use jiff::Timestamp;
 use rotation_core::apply::memory::Memory;
 use rotation_core::facts::credential::{RootCa, TokenSecret};
+use rotation_core::facts::identity::Uid;
 use rotation_core::facts::pod::{Interner, Pod};
-use rotation_core::facts::workload::WorkloadKind;
-use rotation_core::look::{pods, tokens};
+use rotation_core::facts::workload::{Workload, WorkloadKind};
+use rotation_core::look::pods::{self, Surroundings};
+use rotation_core::look::tokens;
 use rotation_core::plan::recycle::place::Services;
 use rotation_core::plan::recycle::scene::Scene;
 use rotation_core::plan::staleness::{Credentials, Evidence, judge};
 use rotation_core::world::beside::both;
 use rotation_core::world::cluster::{Cluster, ClusterError, PodQuery, Scope};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// What was seen, and what of it is meant.
 pub(crate) struct Observed {
@@ -26,42 +28,88 @@ pub(crate) struct Observed {
     pub(crate) picked: Picked,
 }
 
+/// Pods that a request may mean, read before it is known which cluster this is: as long as every read waits for the one
+/// before it, an operator waits for all of them. `None` where what is kept of the pods depends on what is read first.
+pub(crate) fn pods_ahead(
+    cluster: &Cluster,
+    request: &Request,
+) -> Option<Result<Vec<Pod>, ClusterError>> {
+    (request.select != Select::Stale)
+        .then(|| read_pods(cluster, request, &scope(request), &|_| true))
+}
+
 /// Looks, and picks.
 pub(crate) fn observe(
     cluster: &Cluster,
     request: &Request,
+    pods_ahead: Option<Result<Vec<Pod>, ClusterError>>,
     memory: Memory,
     local_time: Timestamp,
 ) -> Result<Observed, ClusterError> {
-    let scope = scope(request);
     let mut background = Background { memory, ..Background::default() };
-    let look = || {
-        both(
-            || read_credentials(cluster, request, &scope),
-            || pods::services(cluster, &request.presets, &scope),
-        )
+    let (mut scene, around) = match pods_ahead {
+        Some(pods) => around_pods(cluster, request, pods?, &mut background)?,
+        None => (stale_pods(cluster, request, &mut background)?, None),
     };
-    let seen = if request.select == Select::Stale {
-        let (credentials, services) = look();
-        take(&mut background, request, credentials?, services?);
-        let found =
-            read_pods(cluster, request, &scope, &|pod| concerns_staleness(pod, &background))?;
-        find_missing_secrets(cluster, &found, &mut background.credentials)?;
-        found
-    } else {
-        let ((credentials, services), found) =
-            both(look, || read_pods(cluster, request, &scope, &|_| true));
-        take(&mut background, request, credentials?, services?);
-        found?
-    };
-    let mut scene = Scene { pods: seen, ..Scene::default() };
-    read_workloads(cluster, &mut scene, &scope, request)?;
     let ahead = cluster.server_time().map(|t| t.ahead).unwrap_or_default();
     background.now = local_time.checked_add(ahead).unwrap_or(local_time);
 
     let picked = pick(&mut scene, &background, request);
-    pods::surroundings(cluster, &mut scene)?;
+    match around {
+        Some(around) if !scene.selected.is_empty() => around.put(&mut scene)?,
+        Some(_) => {}
+        None => pods::surroundings(cluster, &mut scene)?,
+    }
     Ok(Observed { scene, background, picked })
+}
+
+/// All that is read beside pods that are there already, at the same time.
+fn around_pods(
+    cluster: &Cluster,
+    request: &Request,
+    found: Vec<Pod>,
+    background: &mut Background,
+) -> Result<(Scene, Option<Surroundings>), ClusterError> {
+    let namespaces: BTreeSet<String> = found.iter().map(|p| p.namespace.to_string()).collect();
+    // Where no pod is, nothing that concerns pods is asked.
+    let near = match scope(request) {
+        Scope::All => Scope::All,
+        Scope::These(_) => pods::narrow(namespaces.clone()),
+    };
+    let (((credentials, services), workloads), around) = both(
+        || {
+            both(
+                || {
+                    both(
+                        || read_credentials(cluster, request, &near),
+                        || pods::services(cluster, &request.presets, &near),
+                    )
+                },
+                || read_workloads(cluster, &found, request),
+            )
+        },
+        || (!found.is_empty()).then(|| Surroundings::read(cluster, namespaces)),
+    );
+    take(background, request, credentials?, services?);
+    Ok((Scene { workloads: workloads?, pods: found, ..Scene::default() }, around))
+}
+
+/// Pods that may hold an outdated credential: what there is of credentials is read first, so that fresh ones need not be kept.
+fn stale_pods(
+    cluster: &Cluster,
+    request: &Request,
+    background: &mut Background,
+) -> Result<Scene, ClusterError> {
+    let scope = scope(request);
+    let (credentials, services) = both(
+        || read_credentials(cluster, request, &scope),
+        || pods::services(cluster, &request.presets, &scope),
+    );
+    take(background, request, credentials?, services?);
+    let found = read_pods(cluster, request, &scope, &|pod| concerns_staleness(pod, background))?;
+    find_missing_secrets(cluster, &found, &mut background.credentials)?;
+    let workloads = read_workloads(cluster, &found, request)?;
+    Ok(Scene { pods: found, workloads, ..Scene::default() })
 }
 
 fn take(
@@ -191,24 +239,22 @@ fn find_missing_secrets(
 /// Controllers of the kinds that are met, and those above them.
 fn read_workloads(
     cluster: &Cluster,
-    scene: &mut Scene,
-    scope: &Scope,
+    found: &[Pod],
     request: &Request,
-) -> Result<(), ClusterError> {
-    let mut kinds = pods::kinds_of(scene);
+) -> Result<HashMap<Uid, Workload>, ClusterError> {
+    let mut kinds = pods::kinds_of(found);
     let mut names_workload = false;
     if let Select::Named(targets) = &request.select {
         let named: Vec<WorkloadKind> = targets.iter().filter_map(Target::workload_kind).collect();
         names_workload = !named.is_empty();
         kinds.extend(named);
     }
-    let namespaces: BTreeSet<&str> = scene.pods.iter().map(|p| &*p.namespace).collect();
-    let scope = match scope {
-        // A workload that is named may be there without a pod.
-        _ if names_workload || namespaces.is_empty() => scope.clone(),
-        Scope::All | Scope::These(_) => {
-            pods::narrow(namespaces.into_iter().map(str::to_owned).collect())
-        }
+    let namespaces: BTreeSet<&str> = found.iter().map(|p| &*p.namespace).collect();
+    // A workload that is named may be there without a pod.
+    let scope = if names_workload || namespaces.is_empty() {
+        scope(request)
+    } else {
+        pods::narrow(namespaces.into_iter().map(str::to_owned).collect())
     };
-    pods::workloads(cluster, scene, &kinds, &scope)
+    pods::workloads(cluster, &kinds, &scope)
 }

@@ -209,8 +209,8 @@ fn read_pods(
     let mut scene = Scene { pods: kept, ..Scene::default() };
     let namespaces: BTreeSet<String> = scene.pods.iter().map(|p| p.namespace.to_string()).collect();
     if !namespaces.is_empty() {
-        let kinds = pods::kinds_of(&scene);
-        pods::workloads(cluster, &mut scene, &kinds, &pods::narrow(namespaces))?;
+        let kinds = pods::kinds_of(&scene.pods);
+        scene.workloads = pods::workloads(cluster, &kinds, &pods::narrow(namespaces))?;
     }
     inventory.bound = bound;
     inventory.missing = missing;

@@ -3,7 +3,6 @@
 use super::check;
 use super::leftover::{self, Leftover};
 use crate::TOOL;
-use crate::cli::Args;
 use crate::observe::observe;
 use crate::request::{Place, Request, Select};
 use crate::target::Target;
@@ -13,12 +12,13 @@ use rotation_core::cli::console::Console;
 use rotation_core::cli::failure::Failure;
 use rotation_core::cli::plan_file;
 use rotation_core::facts::identity::ClusterIdentity;
+use rotation_core::facts::pod::Pod;
 use rotation_core::facts::words::{count, time};
 use rotation_core::plan::document::Plan;
 use rotation_core::plan::recycle::options::Allowance;
 use rotation_core::plan::recycle::plan::{Header, draw};
 use rotation_core::world::clock::Clock;
-use rotation_core::world::cluster::Cluster;
+use rotation_core::world::cluster::{Cluster, ClusterError};
 use std::path::Path;
 
 /// A plan, and what the run needs beside it.
@@ -31,22 +31,29 @@ pub(super) struct Made {
     pub(super) explicit: bool,
 }
 
+/// What is asked for, and what was read ahead of knowing the cluster.
+pub(super) struct Asked {
+    /// The request.
+    pub(super) request: Request,
+    /// Its pods.
+    pub(super) pods_ahead: Option<Result<Vec<Pod>, ClusterError>>,
+}
+
 /// Looks at the cluster and decides.
 pub(super) fn make(
-    args: &Args,
+    Asked { request, pods_ahead }: Asked,
     cluster: &Cluster,
     identity: &ClusterIdentity,
     state: &StateDir,
     console: &Console,
     clock: &dyn Clock,
 ) -> Result<Made, Failure> {
-    let request = args.request(cluster.default_namespace())?;
     let (memory, doubts) = state.remember(identity);
     for doubt in doubts {
         console.warn(&doubt);
     }
     let cut_off = memory.cut_off(clock.now()).cloned();
-    let mut observed = observe(cluster, &request, memory, clock.now())
+    let mut observed = observe(cluster, &request, pods_ahead, memory, clock.now())
         .map_err(|error| check::explain(cluster, &request, error))?;
     let leftovers = leftover::find(cluster, state)?;
     let again = request.options.allows(Allowance::Bare);

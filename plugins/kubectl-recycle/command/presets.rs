@@ -3,7 +3,7 @@
 use super::report;
 use crate::TOOL;
 use crate::cli::Args;
-use crate::observe::observe;
+use crate::observe::{observe, pods_ahead};
 use crate::request::{Place, Request, Select};
 use crate::target::Target;
 use rotation_core::apply::memory::Memory;
@@ -60,7 +60,8 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
         ignore_not_found: true,
         presets: presets.clone(),
     };
-    let observed = observe(&cluster, &request, Memory::default(), clock.now())?;
+    let ahead = pods_ahead(&cluster, &request);
+    let observed = observe(&cluster, &request, ahead, Memory::default(), clock.now())?;
     let rows: Vec<Row<'_>> = presets
         .iter()
         .map(|preset| {

@@ -12,7 +12,7 @@ use rotation_core::facts::duration::human;
 use rotation_core::facts::exit::Exit;
 use rotation_core::facts::identity::{ObjectRef, Uid};
 use rotation_core::facts::words::{count, time};
-use rotation_core::plan::document::{Plan, Step};
+use rotation_core::plan::document::{Plan, Probe, Step};
 use rotation_core::tell::table::{Cell, Table};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -33,7 +33,7 @@ pub(super) fn sentence(plan: &Plan, report: &Report, journal: &Path) -> String {
     let left = things(plan.skipped.iter().filter(|s| s.refused).map(|s| &s.target));
     let took = human(report.took);
     let mut text = match exit(plan, report) {
-        Exit::Done => return format!("{all} recycled and Ready in {took}"),
+        Exit::Done => return format!("{} in {took}", came_of(plan)),
         Exit::Interrupted => format!("interrupted after {took}: {done} of {all} done"),
         Exit::Unproven if !report.unproven.is_empty() => report.unproven.join("; "),
         Exit::Unproven => {
@@ -57,6 +57,20 @@ pub(super) fn sentence(plan: &Plan, report: &Report, journal: &Path) -> String {
         Exit::Done | Exit::Unexpected | Exit::Usage | Exit::Findings | Exit::Refused => "",
     };
     text + &format!("{next} (journal {})", journal.display())
+}
+
+/// What came of a run in which everything was proven. Of a pod that nobody is sure to make again, only that it is gone.
+fn came_of(plan: &Plan) -> String {
+    let back = |step: &&Step| !step.verify.contains(&Probe::Gone);
+    let back: BTreeSet<&Uid> = plan.steps().filter(back).map(|s| &s.target.uid).collect();
+    let (back, gone): (Vec<_>, Vec<_>) =
+        plan.steps().map(|s| &s.target).partition(|target| back.contains(&target.uid));
+    let words = |targets: Vec<&ObjectRef>, what: &str| {
+        (!targets.is_empty()).then(|| format!("{} {what}", things(targets.into_iter())))
+    };
+    let parts =
+        [words(back, "recycled and Ready"), words(gone, "gone, with no replacement to wait for")];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// `3 pods`, or `2 workloads` where those are rolled out. One that is deleted and created again is one.

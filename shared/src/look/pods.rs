@@ -1,15 +1,18 @@
 //! What decisions about recycling pods need beside the pods: controllers, nodes, budgets, guarded Services.
 
+use crate::facts::budget::Budget;
+use crate::facts::identity::Uid;
+use crate::facts::node::Node;
 use crate::facts::pod::{Interner, Pod};
 use crate::facts::selector::Selector;
-use crate::facts::workload::WorkloadKind;
+use crate::facts::workload::{Workload, WorkloadKind};
 use crate::plan::recycle::place::Services;
 use crate::plan::recycle::presets::Presets;
 use crate::plan::recycle::scene::Scene;
 use crate::world::beside::both;
 use crate::world::cluster::{Cluster, ClusterError, PodQuery, Scope};
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// Above this many namespaces one list of everything is cheaper than a list for each.
 const MANY_NAMESPACES: usize = 20;
@@ -55,9 +58,9 @@ pub fn services(
     Ok(found.map(|s| ((s.namespace.to_string(), s.name.to_string()), s)).collect())
 }
 
-/// Kinds of the controllers that the scene's pods name, and those above them.
-pub fn kinds_of(scene: &Scene) -> BTreeSet<WorkloadKind> {
-    let owners = scene.pods.iter().filter_map(|p| p.owner.as_deref());
+/// Kinds of the controllers that these pods name, and those above them.
+pub fn kinds_of(pods: &[Pod]) -> BTreeSet<WorkloadKind> {
+    let owners = pods.iter().filter_map(|p| p.owner.as_deref());
     let mut kinds: BTreeSet<WorkloadKind> = owners.filter_map(WorkloadKind::of).collect();
     if kinds.contains(&WorkloadKind::ReplicaSet) {
         kinds.insert(WorkloadKind::Deployment);
@@ -65,16 +68,35 @@ pub fn kinds_of(scene: &Scene) -> BTreeSet<WorkloadKind> {
     kinds
 }
 
-/// Puts controllers of these kinds into the scene.
+/// Controllers of these kinds.
 pub fn workloads(
     cluster: &Cluster,
-    scene: &mut Scene,
     kinds: &BTreeSet<WorkloadKind>,
     scope: &Scope,
-) -> Result<(), ClusterError> {
+) -> Result<HashMap<Uid, Workload>, ClusterError> {
     let found = cluster.workloads_of(kinds, scope)?;
-    scene.workloads = found.into_iter().map(|w| (w.uid.clone(), w)).collect();
-    Ok(())
+    Ok(found.into_iter().map(|w| (w.uid.clone(), w)).collect())
+}
+
+/// Nodes and budgets as they were read; what could not be read matters only to who needs it.
+pub struct Surroundings {
+    nodes: Result<Vec<Node>, ClusterError>,
+    budgets: Result<Vec<Budget>, ClusterError>,
+}
+
+impl Surroundings {
+    /// Reads all nodes, and the budgets of these namespaces.
+    pub fn read(cluster: &Cluster, namespaces: BTreeSet<String>) -> Self {
+        let (nodes, budgets) = both(|| cluster.nodes(), || cluster.budgets(&narrow(namespaces)));
+        Self { nodes, budgets }
+    }
+
+    /// Puts them into the scene.
+    pub fn put(self, scene: &mut Scene) -> Result<(), ClusterError> {
+        scene.nodes = self.nodes?.into_iter().map(|n| (n.name.clone(), n)).collect();
+        scene.budgets = self.budgets?;
+        Ok(())
+    }
 }
 
 /// Puts nodes and budgets into the scene, where pods are selected in it.
@@ -83,9 +105,6 @@ pub fn surroundings(cluster: &Cluster, scene: &mut Scene) -> Result<(), ClusterE
         return Ok(());
     }
     let chosen = scene.pods.iter().filter(|p| scene.selected.contains_key(&p.uid));
-    let namespaces: BTreeSet<String> = chosen.map(|p| p.namespace.to_string()).collect();
-    let (nodes, budgets) = both(|| cluster.nodes(), || cluster.budgets(&narrow(namespaces)));
-    scene.nodes = nodes?.into_iter().map(|n| (n.name.clone(), n)).collect();
-    scene.budgets = budgets?;
-    Ok(())
+    let namespaces = chosen.map(|p| p.namespace.to_string()).collect();
+    Surroundings::read(cluster, namespaces).put(scene)
 }

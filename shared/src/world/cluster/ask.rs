@@ -343,13 +343,22 @@ impl Asker {
             if body.first().is_none_or(|b| *b != b'{') {
                 return self.no_api(path, StatusCode::OK);
             }
-            // serde's own message can quote the value that does not fit.
-            ClusterError::Unreadable {
-                server: self.server(),
-                path: path.split('?').next().unwrap_or(path).to_owned(),
-                reason: format!("it makes no sense at line {}, column {}", e.line(), e.column()),
-            }
+            self.unreadable(path, &e)
         })
+    }
+
+    /// JSON that does not fit.
+    pub(super) fn unreadable(&self, path: &str, error: &serde_json::Error) -> ClusterError {
+        // serde's own message can quote the value that does not fit.
+        ClusterError::Unreadable {
+            server: self.server(),
+            path: path.split('?').next().unwrap_or(path).to_owned(),
+            reason: format!(
+                "it makes no sense at line {}, column {}",
+                error.line(),
+                error.column()
+            ),
+        }
     }
 
     /// An answer that is not a success, as an error.

@@ -4,7 +4,7 @@
 use super::Runner;
 use super::ask::Asker;
 use super::fault::ClusterError;
-use super::list::{ListVersion, Part, pages};
+use super::list::{ListVersion, Part, Wire, pages};
 use super::query::{Listing, Scope};
 use super::watch::{End, Event, watch};
 use crate::facts::account::{AccountToken, TokenWire};
@@ -226,7 +226,7 @@ struct Follower<W> {
     sender: UnboundedSender<Message<W>>,
 }
 
-impl<W: DeserializeOwned + Send> Follower<W> {
+impl<W: Wire> Follower<W> {
     fn tell(&self, message: Message<W>) {
         // Nobody listens any more: the task is about to be aborted.
         let _ = self.sender.send(message);
