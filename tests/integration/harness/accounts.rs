@@ -31,6 +31,13 @@ pub(crate) struct World {
     pub(crate) ca: String,
 }
 
+impl Drop for World {
+    /// Its controller looks fifty times a second: those of a hundred tests that are over would slow down all others.
+    fn drop(&mut self) {
+        self.api.stop();
+    }
+}
+
 /// Everything as it should be, signed with the key `old`.
 pub(crate) fn start() -> World {
     fill(Setup::default())
