@@ -339,12 +339,20 @@ impl Asker {
         path: &str,
         body: &[u8],
     ) -> Result<T, ClusterError> {
-        serde_json::from_slice(body).map_err(|e| {
-            if body.first().is_none_or(|b| *b != b'{') {
-                return self.no_api(path, StatusCode::OK);
-            }
-            self.unreadable(path, &e)
-        })
+        serde_json::from_slice(body).map_err(|e| self.misread(path, body, &e))
+    }
+
+    /// What is no JSON, or does not fit.
+    pub(super) fn misread(
+        &self,
+        path: &str,
+        body: &[u8],
+        error: &serde_json::Error,
+    ) -> ClusterError {
+        if body.first().is_none_or(|b| *b != b'{') {
+            return self.no_api(path, StatusCode::OK);
+        }
+        self.unreadable(path, error)
     }
 
     /// JSON that does not fit.

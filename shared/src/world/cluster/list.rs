@@ -69,7 +69,7 @@ pub(super) async fn pages<T: Wire>(
         let expected = continuation(&reply.body).map(str::to_owned);
         let from = path(listing, &more);
         let (list, ahead) = match &expected {
-            None => (asker.parse::<List<T>>(&from, &reply.body), None),
+            None => (read(asker, &from, &reply.body), None),
             Some(more) => {
                 let (list, ahead) =
                     join(beside(asker, from, reply.body), fetch(asker, listing, more)).await;
@@ -101,13 +101,23 @@ async fn fetch(asker: &Asker, listing: &Listing, more: &str) -> Result<Reply, Cl
     asker.get(&path(listing, more)).await
 }
 
+fn read<T: Wire>(asker: &Asker, path: &str, body: &[u8]) -> Result<List<T>, ClusterError> {
+    read_json(body).map_err(|e| asker.misread(path, body, &e))
+}
+
+/// Once in the program for each kind of object.
+#[inline(never)]
+fn read_json<T: Wire>(body: &[u8]) -> serde_json::Result<List<T>> {
+    serde_json::from_slice(body)
+}
+
 /// Reads a page on another thread.
 async fn beside<T: Wire>(
     asker: &Asker,
     path: String,
     body: bytes::Bytes,
 ) -> Result<List<T>, ClusterError> {
-    let reading = tokio::task::spawn_blocking(move || serde_json::from_slice(&body));
+    let reading = tokio::task::spawn_blocking(move || read_json(&body));
     match reading.await {
         Ok(list) => list.map_err(|e| asker.unreadable(&path, &e)),
         Err(failed) => std::panic::resume_unwind(failed.into_panic()),
