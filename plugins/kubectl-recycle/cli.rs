@@ -1,6 +1,5 @@
 //! The command line.
 
-use crate::presets::Presets;
 use crate::request::{Place, Request, SelectError, select};
 use crate::target::{Target, TargetError};
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
@@ -19,6 +18,7 @@ use rotation_core::cli::selection::SelectionArgs;
 use rotation_core::facts::duration::parse_go;
 use rotation_core::facts::pace::Pace;
 use rotation_core::plan::recycle::options::{Allowance, Options, Strategy};
+use rotation_core::plan::recycle::presets::Presets;
 use rotation_core::world::files;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -4,7 +4,6 @@ mod cli;
 mod command;
 mod observe;
 mod pick;
-mod presets;
 mod request;
 mod target;
 

@@ -1,23 +1,22 @@
 //! Looks at the cluster, as far as the request needs it. Changes nothing.
 
-use crate::pick::{Background, Picked, Services, pick};
+use crate::pick::{Background, Picked, pick};
 use crate::request::{Place, Request, Select};
 use crate::target::Target;
 use jiff::Timestamp;
 use rotation_core::apply::memory::Memory;
-use rotation_core::facts::credential::SecretName;
 use rotation_core::facts::credential::{RootCa, TokenSecret};
-use rotation_core::facts::pod::{Interner, Pod, SecretUse};
-use rotation_core::facts::selector::Selector;
-use rotation_core::facts::workload::WorkloadKind;
+use rotation_core::facts::identity::Uid;
+use rotation_core::facts::pod::{Interner, Pod};
+use rotation_core::facts::workload::{Workload, WorkloadKind};
+use rotation_core::look::pods::{self, Surroundings};
+use rotation_core::look::tokens;
+use rotation_core::plan::recycle::place::Services;
 use rotation_core::plan::recycle::scene::Scene;
 use rotation_core::plan::staleness::{Credentials, Evidence, judge};
 use rotation_core::world::beside::both;
 use rotation_core::world::cluster::{Cluster, ClusterError, PodQuery, Scope};
-use std::collections::BTreeSet;
-
-/// Above this many namespaces one list of everything is cheaper than a list for each.
-const MANY_NAMESPACES: usize = 20;
+use std::collections::{BTreeSet, HashMap};
 
 /// What was seen, and what of it is meant.
 pub(crate) struct Observed {
@@ -29,48 +28,88 @@ pub(crate) struct Observed {
     pub(crate) picked: Picked,
 }
 
+/// Pods that a request may mean, read before it is known which cluster this is: as long as every read waits for the one
+/// before it, an operator waits for all of them. `None` where what is kept of the pods depends on what is read first.
+pub(crate) fn pods_ahead(
+    cluster: &Cluster,
+    request: &Request,
+) -> Option<Result<Vec<Pod>, ClusterError>> {
+    (request.select != Select::Stale)
+        .then(|| read_pods(cluster, request, &scope(request), &|_| true))
+}
+
 /// Looks, and picks.
 pub(crate) fn observe(
     cluster: &Cluster,
     request: &Request,
+    pods_ahead: Option<Result<Vec<Pod>, ClusterError>>,
     memory: Memory,
     local_time: Timestamp,
 ) -> Result<Observed, ClusterError> {
-    let scope = scope(request);
     let mut background = Background { memory, ..Background::default() };
-    let look = || {
-        both(
-            || read_credentials(cluster, request, &scope),
-            || read_services(cluster, request, &scope),
-        )
+    let (mut scene, around) = match pods_ahead {
+        Some(pods) => around_pods(cluster, request, pods?, &mut background)?,
+        None => (stale_pods(cluster, request, &mut background)?, None),
     };
-    let pods = if request.select == Select::Stale {
-        let (credentials, services) = look();
-        take(&mut background, request, credentials?, services?);
-        let pods =
-            read_pods(cluster, request, &scope, &|pod| concerns_staleness(pod, &background))?;
-        find_missing_secrets(cluster, &pods, &mut background.credentials)?;
-        pods
-    } else {
-        let ((credentials, services), pods) =
-            both(look, || read_pods(cluster, request, &scope, &|_| true));
-        take(&mut background, request, credentials?, services?);
-        pods?
-    };
-    let mut scene = Scene { pods, ..Scene::default() };
-    read_workloads(cluster, &mut scene, &scope, request)?;
     let ahead = cluster.server_time().map(|t| t.ahead).unwrap_or_default();
     background.now = local_time.checked_add(ahead).unwrap_or(local_time);
 
     let picked = pick(&mut scene, &background, request);
-    if !scene.selected.is_empty() {
-        let chosen = scene.pods.iter().filter(|p| scene.selected.contains_key(&p.uid));
-        let namespaces: BTreeSet<String> = chosen.map(|p| p.namespace.to_string()).collect();
-        let (nodes, budgets) = both(|| cluster.nodes(), || cluster.budgets(&narrow(namespaces)));
-        scene.nodes = nodes?.into_iter().map(|n| (n.name.clone(), n)).collect();
-        scene.budgets = budgets?;
+    match around {
+        Some(around) if !scene.selected.is_empty() => around.put(&mut scene)?,
+        Some(_) => {}
+        None => pods::surroundings(cluster, &mut scene)?,
     }
     Ok(Observed { scene, background, picked })
+}
+
+/// All that is read beside pods that are there already, at the same time.
+fn around_pods(
+    cluster: &Cluster,
+    request: &Request,
+    found: Vec<Pod>,
+    background: &mut Background,
+) -> Result<(Scene, Option<Surroundings>), ClusterError> {
+    let namespaces: BTreeSet<String> = found.iter().map(|p| p.namespace.to_string()).collect();
+    // Where no pod is, nothing that concerns pods is asked.
+    let near = match scope(request) {
+        Scope::All => Scope::All,
+        Scope::These(_) => pods::narrow(namespaces.clone()),
+    };
+    let (((credentials, services), workloads), around) = both(
+        || {
+            both(
+                || {
+                    both(
+                        || read_credentials(cluster, request, &near),
+                        || pods::services(cluster, &request.presets, &near),
+                    )
+                },
+                || read_workloads(cluster, &found, request),
+            )
+        },
+        || (!found.is_empty()).then(|| Surroundings::read(cluster, namespaces)),
+    );
+    take(background, request, credentials?, services?);
+    Ok((Scene { workloads: workloads?, pods: found, ..Scene::default() }, around))
+}
+
+/// Pods that may hold an outdated credential: what there is of credentials is read first, so that fresh ones need not be kept.
+fn stale_pods(
+    cluster: &Cluster,
+    request: &Request,
+    background: &mut Background,
+) -> Result<Scene, ClusterError> {
+    let scope = scope(request);
+    let (credentials, services) = both(
+        || read_credentials(cluster, request, &scope),
+        || pods::services(cluster, &request.presets, &scope),
+    );
+    take(background, request, credentials?, services?);
+    let found = read_pods(cluster, request, &scope, &|pod| concerns_staleness(pod, background))?;
+    find_missing_secrets(cluster, &found, &mut background.credentials)?;
+    let workloads = read_workloads(cluster, &found, request)?;
+    Ok(Scene { pods: found, workloads, ..Scene::default() })
 }
 
 fn take(
@@ -116,14 +155,6 @@ pub(crate) fn scope(request: &Request) -> Scope {
     }
 }
 
-fn narrow(namespaces: BTreeSet<String>) -> Scope {
-    if namespaces.len() > MANY_NAMESPACES {
-        Scope::All
-    } else {
-        Scope::These(namespaces.into_iter().collect())
-    }
-}
-
 fn read_credentials(
     cluster: &Cluster,
     request: &Request,
@@ -140,7 +171,7 @@ fn read_credentials(
     }
     let ((tokens, roots), started) = both(
         || both(|| cluster.token_secrets(scope), || cluster.root_cas(scope)),
-        || controller_manager_started(cluster),
+        || pods::controller_manager_started(cluster),
     );
     let key = |t: TokenSecret| ((t.namespace.clone(), t.name.clone()), t);
     Ok(Credentials {
@@ -149,38 +180,6 @@ fn read_credentials(
         controller_manager_started: started?,
         ..Credentials::default()
     })
-}
-
-/// Where the controller manager is a pod, its start bounds the last change of the root CA.
-fn controller_manager_started(cluster: &Cluster) -> Result<Option<Timestamp>, ClusterError> {
-    let label = Selector::from_pairs([("component", "kube-controller-manager")]);
-    let query =
-        PodQuery { namespaces: Scope::one("kube-system"), labels: Some(&label), fields: None };
-    let mut started = None;
-    cluster.pods(&query, &mut Interner::default(), &mut |pod: Pod| {
-        started = started.max(pod.oldest_start);
-    })?;
-    Ok(started)
-}
-
-/// Services that presets name, in the namespaces that are looked at.
-fn read_services(
-    cluster: &Cluster,
-    request: &Request,
-    scope: &Scope,
-) -> Result<Services, ClusterError> {
-    let looked_at = |namespace: &&String| match scope {
-        Scope::All => true,
-        Scope::These(names) => names.contains(namespace),
-    };
-    let mut names = BTreeSet::new();
-    for preset in request.presets.iter() {
-        let Some(service) = &preset.service else { continue };
-        let namespaces = preset.namespaces.iter().filter(looked_at);
-        names.extend(namespaces.map(|namespace| (namespace.as_str(), service.as_str())));
-    }
-    let found = cluster.services_named(&names)?.into_iter();
-    Ok(found.map(|s| ((s.namespace.to_string(), s.name.to_string()), s)).collect())
 }
 
 /// Pods that are meant, or that a decision about those needs: of a large cluster only a few are kept.
@@ -215,32 +214,13 @@ fn concerns_staleness(pod: &Pod, background: &Background) -> bool {
     };
     let ordered = || pod.owner.as_ref().is_some_and(|o| &*o.kind == "StatefulSet");
     !matches!(judge(pod, &background.credentials), Evidence::Fresh(_))
-        || candidates(pod).any(|name| absent(pod, name, &background.credentials))
+        || tokens::candidates(pod).any(|name| absent(pod, name, &background.credentials))
         || guarded()
         || ordered()
 }
 
-/// Secrets that a pod cannot start without and whose names look like a token's.
-fn candidates(pod: &Pod) -> impl Iterator<Item = &str> {
-    let mounted = |used_as| matches!(used_as, SecretUse::Volume | SecretUse::Projected);
-    pod.shape
-        .secrets
-        .iter()
-        .filter(move |s| mounted(s.used_as) && !s.optional && looks_like_token(&s.name))
-        .map(|s| &*s.name)
-}
-
 fn absent(pod: &Pod, name: &str, credentials: &Credentials) -> bool {
     !credentials.tokens.contains_key(&(Box::from(&*pod.namespace), name.into()))
-}
-
-/// `default-token-x7k2p`: a hint only, confirmed by looking whether the secret is there.
-fn looks_like_token(name: &str) -> bool {
-    name.rsplit_once('-').is_some_and(|(head, tail)| {
-        head.ends_with("-token")
-            && tail.len() == 5
-            && tail.bytes().all(|b| b.is_ascii_alphanumeric())
-    })
 }
 
 fn find_missing_secrets(
@@ -248,41 +228,33 @@ fn find_missing_secrets(
     pods: &[Pod],
     credentials: &mut Credentials,
 ) -> Result<(), ClusterError> {
-    let mut asked: BTreeSet<SecretName> = BTreeSet::new();
-    for pod in pods {
-        let names = candidates(pod).filter(|name| absent(pod, name, credentials));
-        asked.extend(names.map(|name| (Box::from(&*pod.namespace), name.into())));
-    }
-    // A secret of another type by that name is none of our business.
-    credentials.missing.extend(cluster.secrets_missing(asked)?);
+    let known = |namespace: &str, name: &str| {
+        credentials.tokens.contains_key(&(namespace.into(), name.into()))
+    };
+    let missing = tokens::missing(cluster, pods.iter(), &known)?;
+    credentials.missing.extend(missing);
     Ok(())
 }
 
 /// Controllers of the kinds that are met, and those above them.
 fn read_workloads(
     cluster: &Cluster,
-    scene: &mut Scene,
-    scope: &Scope,
+    found: &[Pod],
     request: &Request,
-) -> Result<(), ClusterError> {
-    let owners = scene.pods.iter().filter_map(|p| p.owner.as_deref());
-    let mut kinds: BTreeSet<WorkloadKind> = owners.filter_map(WorkloadKind::of).collect();
-    if kinds.contains(&WorkloadKind::ReplicaSet) {
-        kinds.insert(WorkloadKind::Deployment);
-    }
+) -> Result<HashMap<Uid, Workload>, ClusterError> {
+    let mut kinds = pods::kinds_of(found);
     let mut names_workload = false;
     if let Select::Named(targets) = &request.select {
         let named: Vec<WorkloadKind> = targets.iter().filter_map(Target::workload_kind).collect();
         names_workload = !named.is_empty();
         kinds.extend(named);
     }
-    let namespaces: BTreeSet<&str> = scene.pods.iter().map(|p| &*p.namespace).collect();
-    let scope = match scope {
-        // A workload that is named may be there without a pod.
-        _ if names_workload || namespaces.is_empty() => scope.clone(),
-        Scope::All | Scope::These(_) => narrow(namespaces.into_iter().map(str::to_owned).collect()),
+    let namespaces: BTreeSet<&str> = found.iter().map(|p| &*p.namespace).collect();
+    // A workload that is named may be there without a pod.
+    let scope = if names_workload || namespaces.is_empty() {
+        scope(request)
+    } else {
+        pods::narrow(namespaces.into_iter().map(str::to_owned).collect())
     };
-    let found = cluster.workloads_of(&kinds, &scope)?;
-    scene.workloads = found.into_iter().map(|w| (w.uid.clone(), w)).collect();
-    Ok(())
+    pods::workloads(cluster, &kinds, &scope)
 }

@@ -1,25 +1,20 @@
 //! Which of the pods that were seen are meant, and why. Pure.
 
-use crate::presets::Preset;
 use crate::request::{Place, Request, Select};
 use crate::target::Target;
 use jiff::Timestamp;
 use rotation_core::apply::memory::Memory;
 use rotation_core::facts::credential::Digest;
-use rotation_core::facts::identity::Uid;
 use rotation_core::facts::pod::Pod;
 use rotation_core::facts::selector::Selector;
-use rotation_core::facts::service::Service;
 use rotation_core::facts::words::time;
-use rotation_core::facts::workload::{Workload, WorkloadKind};
+use rotation_core::facts::workload::Workload;
 use rotation_core::plan::document::{SkipReason, Skipped};
-use rotation_core::plan::recycle::order::Order;
-use rotation_core::plan::recycle::scene::{Guard, Maker, Scene, Selection};
+use rotation_core::plan::recycle::place::{Known, Services, by_preset, guards, order};
+use rotation_core::plan::recycle::presets::Preset;
+use rotation_core::plan::recycle::scene::{Scene, Selection};
 use rotation_core::plan::staleness::{CredentialKey, Credentials, Evidence, judge, started_before};
 use std::collections::{BTreeSet, HashMap};
-
-/// Services by namespace and name.
-pub(crate) type Services = HashMap<(String, String), Service>;
 
 /// What the decision looks at beside the scene.
 #[derive(Debug, Default)]
@@ -59,7 +54,7 @@ pub(crate) struct Picked {
 
 /// Selects among the scene's pods.
 pub(crate) fn pick(scene: &mut Scene, background: &Background, request: &Request) -> Picked {
-    scene.guards = guards(background, request);
+    scene.guards = guards(&request.presets, &background.services);
     let mut picked = Picked::default();
     let mut found: BTreeSet<usize> = BTreeSet::new();
     let mut selected = HashMap::new();
@@ -108,7 +103,7 @@ pub(crate) fn pick(scene: &mut Scene, background: &Background, request: &Request
             continue;
         }
         let Reason { words, explicit, replaces } = reason;
-        let order = order(pod, &known, background, request);
+        let order = order(pod, &known, &request.presets, &background.services);
         selected.insert(pod.uid.clone(), Selection { reason: words, order, explicit, replaces });
     }
     if let Select::Matching { labels, node } = &request.select
@@ -141,38 +136,6 @@ impl Reason {
     }
 }
 
-/// The controllers of a pod, as far as they are known.
-struct Known<'a> {
-    direct: Option<&'a Workload>,
-    top: Option<&'a Workload>,
-    top_name: Option<&'a str>,
-    top_uid: Option<&'a Uid>,
-}
-
-impl<'a> Known<'a> {
-    fn of(scene: &'a Scene, pod: &'a Pod) -> Self {
-        match scene.maker(pod) {
-            Maker::Known { direct, top } => Self {
-                direct: Some(direct),
-                top: Some(top),
-                top_name: Some(&top.name),
-                top_uid: Some(&top.uid),
-            },
-            Maker::Foreign(owner) | Maker::Gone(owner) => Self {
-                direct: None,
-                top: None,
-                top_name: Some(&owner.name),
-                top_uid: Some(&owner.uid),
-            },
-            Maker::Nobody => Self { direct: None, top: None, top_name: None, top_uid: None },
-        }
-    }
-
-    fn kind(&self) -> Option<WorkloadKind> {
-        self.top.map(|w| w.kind)
-    }
-}
-
 /// How a target names a pod, if it does.
 fn named(
     target: &Target,
@@ -187,7 +150,7 @@ fn named(
             if !in_place_of_preset(pod, request) {
                 return None;
             }
-            let found = by_preset(preset, pod, known, background)?;
+            let found = by_preset(preset, pod, known, &background.services)?;
             Some(format!("preset {name}, {found}"))
         }
         Target::Workload(kind, name) => {
@@ -200,25 +163,6 @@ fn named(
         }
         Target::Stale => None,
     }
-}
-
-fn by_preset(
-    preset: &Preset,
-    pod: &Pod,
-    known: &Known<'_>,
-    background: &Background,
-) -> Option<String> {
-    let service = service_of(preset, &pod.namespace, background);
-    preset.finds(pod, known.top_name, service).map(|found| found.words())
-}
-
-fn service_of<'a>(
-    preset: &Preset,
-    namespace: &str,
-    background: &'a Background,
-) -> Option<&'a Selector> {
-    let key = (namespace.to_owned(), preset.service.clone()?);
-    background.services.get(&key)?.selector.as_ref()
 }
 
 fn in_place(pod: &Pod, request: &Request) -> bool {
@@ -270,46 +214,6 @@ fn fresh(
     ))
 }
 
-/// A preset that knows a pod gives it its place, also where it was selected in another way.
-fn order(pod: &Pod, known: &Known<'_>, background: &Background, request: &Request) -> Order {
-    request
-        .presets
-        .iter()
-        .find(|preset| by_preset(preset, pod, known, background).is_some())
-        .map_or_else(|| Order::of_kind(known.kind()), |preset| preset.order_of(known.top_name))
-}
-
-/// Services that must keep answering, whatever way their pods are selected in.
-fn guards(background: &Background, request: &Request) -> Vec<Guard> {
-    let mut guards = Vec::new();
-    for preset in request.presets.iter().filter(|p| p.keep_ready > 0) {
-        for namespace in &preset.namespaces {
-            let key = preset.service.clone().map(|service| (namespace.clone(), service));
-            let service = key.and_then(|key| background.services.get(&key));
-            if let Some((service, selector)) = service.and_then(|s| Some((s, s.selector.clone()?)))
-            {
-                guards.push(Guard {
-                    name: format!("{namespace}/{}", service.name),
-                    namespace: namespace.as_str().into(),
-                    selector,
-                    keep_ready: preset.keep_ready,
-                    service: Some(service.name.to_string()),
-                });
-                continue;
-            }
-            // Without the Service each label stands for a set of pods of its own.
-            guards.extend(preset.labels.iter().map(|selector| Guard {
-                name: format!("{namespace}/{selector}"),
-                namespace: namespace.as_str().into(),
-                selector: selector.clone(),
-                keep_ready: preset.keep_ready,
-                service: None,
-            }));
-        }
-    }
-    guards
-}
-
 /// A workload without pods is there, and has nothing to recycle.
 fn exists(target: &Target, scene: &Scene, request: &Request) -> bool {
     match target {
@@ -337,7 +241,7 @@ pub(crate) fn of_preset<'a>(
 ) -> impl Iterator<Item = (&'a Pod, String)> {
     scene.pods.iter().filter_map(move |pod| {
         let known = Known::of(scene, pod);
-        by_preset(preset, pod, &known, background)?;
+        by_preset(preset, pod, &known, &background.services)?;
         let workload = match known.top {
             Some(top) => format!("{}/{}", top.namespace, top.reference().kubectl_name()),
             None if pod.mirror => format!("{} (static pods)", pod.namespace),

@@ -1,10 +1,10 @@
 //! What is asked for, valid by making.
 
-use crate::presets::Presets;
 use crate::target::Target;
 use jiff::Timestamp;
 use rotation_core::facts::selector::Selector;
 use rotation_core::plan::recycle::options::Options;
+use rotation_core::plan::recycle::presets::Presets;
 
 /// How pods are selected. Exactly one way.
 #[derive(Clone, Debug, PartialEq)]

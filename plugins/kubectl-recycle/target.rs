@@ -1,7 +1,7 @@
 //! The words on the command line that name what is recycled.
 
-use crate::presets::Presets;
 use rotation_core::facts::workload::WorkloadKind;
+use rotation_core::plan::recycle::presets::Presets;
 
 /// One word.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use lab::loopback::{Loopback, Options};
 use rotation_core::facts::pod::{Interner, Pod};
 use rotation_core::world::cluster::{
-    Answer, Cluster, Connection, FeedEvent, PodQuery, Request, Scope,
+    Answer, Cluster, Connection, FeedEvent, PodQuery, Request, Scope, Thing,
 };
 use rotation_core::world::interrupt::Interrupt;
 use std::collections::HashSet;
@@ -96,6 +96,7 @@ fn in_waves(kubeconfig: &Path) -> Result<f64> {
     let mut back = HashSet::new();
     for (number, wave) in pods.chunks(WAVE).enumerate() {
         let delete = |pod: &Pod| Request::Delete {
+            thing: Thing::Pod,
             namespace: pod.namespace.to_string(),
             name: pod.name.to_string(),
             uid: pod.uid.clone(),

@@ -112,7 +112,8 @@ hint: run `kubectl recycle -l app=at-work --namespace work --dry-run` to see wha
 
 "#]]);
     assert_eq!(lab.api.uids("work", "app=at-work"), before);
-    sandbox.run("job/at-work -n work --allow jobs --yes").exits(0);
+    let outcome = sandbox.run("job/at-work -n work --allow jobs --yes");
+    outcome.exits(0).says("Z 1 pod gone, with no replacement to wait for in ");
     until("the Job makes another pod", || {
         let after = lab.api.uids("work", "app=at-work");
         !after.is_empty() && kept(&before, &after) == 0

@@ -1,9 +1,11 @@
 //! Cases, what they need, and the end of a run: what was skipped is listed, labs are taken down.
 
+pub(crate) mod accounts;
 pub(crate) mod api;
 pub(crate) mod labs;
 pub(crate) mod outcome;
 pub(crate) mod sandbox;
+pub(crate) mod vms;
 pub(crate) mod world;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -19,6 +21,8 @@ pub(crate) enum Need {
     Root,
     /// A program, and the Debian package that it is in.
     Program(&'static str, &'static str),
+    /// VMs as BOSH makes them.
+    Vms,
 }
 
 impl Need {
@@ -28,6 +32,7 @@ impl Need {
             Self::Root => {
                 (!rustix::process::geteuid().is_root()).then(|| "it needs root".to_owned())
             }
+            Self::Vms => lab::bosh::advice(&lab::bosh::missing(lab::bosh::Monit::Debian)),
             Self::Program(program, package) => {
                 let path = std::env::var_os("PATH").unwrap_or_default();
                 let found = std::env::split_paths(&path).any(|d| d.join(program).is_file());

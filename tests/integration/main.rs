@@ -1,4 +1,4 @@
-//! `kubectl recycle` from outside: the real binary against real control planes, and against an API double for what a
+//! The tools from outside: the real binaries against real control planes and VMs, and against an API double for what a
 //! real one shows rarely. Exit code, stdout and stderr are compared together.
 #![expect(
     clippy::disallowed_methods,
@@ -12,12 +12,15 @@
 )]
 
 mod awkward;
+mod bosh;
 mod connection;
 mod faults;
 mod harness;
 mod interrupts;
 mod nodes;
 mod promises;
+mod reset;
+mod reset_on_lab;
 mod runbook;
 mod stale;
 mod words;
@@ -25,6 +28,9 @@ mod words;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(code) = lab::bosh::play() {
+        return code;
+    }
     harness::run([
         faults::cases(),
         stale::cases(),
@@ -35,5 +41,12 @@ fn main() -> ExitCode {
         awkward::cases(),
         promises::cases(),
         runbook::cases(),
+        reset::cases(),
+        reset::faults::cases(),
+        reset::replacing::cases(),
+        reset::promises::cases(),
+        reset::interrupts::cases(),
+        reset_on_lab::cases(),
+        bosh::cases(),
     ])
 }

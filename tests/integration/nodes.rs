@@ -65,7 +65,8 @@ tainted  on-delete-[ID]  recycled  on-delete-[ID]  [TOOK]
         .collect();
     assert_eq!(kept, ["node-1"]);
     // Told to, it goes and does not come back.
-    sandbox.run("ds/on-delete -n tainted --yes --allow unfit").exits(0);
+    let outcome = sandbox.run("ds/on-delete -n tainted --yes --allow unfit");
+    outcome.exits(0).says("1 pod gone, with no replacement to wait for in ");
     let left: Vec<String> =
         lab.api.pods("tainted", "app=on-delete").into_iter().map(|pod| pod.node).collect();
     assert!(!left.contains(&"node-1".to_owned()) && left.len() == 2, "{left:?}");

@@ -14,12 +14,11 @@ use rotation_core::cli::failure::Failure;
 use rotation_core::cli::narrator::{self, Narrator};
 use rotation_core::facts::credential::Digest;
 use rotation_core::facts::identity::Uid;
-use rotation_core::plan::document::{Action, Plan, Probe};
+use rotation_core::plan::document::{Action, Plan};
 use rotation_core::world::clock::{Clock, SystemClock};
 use rotation_core::world::cluster::Cluster;
 use rotation_core::world::files;
 use rotation_core::world::interrupt::Interrupt;
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -43,7 +42,7 @@ pub(super) fn run(
     let mut journal = state.journal(now)?;
     let mut plan = made.plan.clone();
     let manifests = save_manifests(cluster, state, &mut plan)?;
-    let entry = Entry::run(plan.created_at, &plan, owners(&plan), made.seen.clone());
+    let entry = Entry::run(plan.created_at, &plan, plan.owners(), made.seen.clone());
     journal.append(&[entry]).map_err(|e| {
         Failure::refused(format!(
             "cannot write journal `{}`: {e}; nothing was changed",
@@ -74,20 +73,6 @@ pub(super) fn run(
     let message = report::sentence(&plan, &report, journal.path());
     narrator.end(clock.now(), clock.uptime(), &plan, &report, exit, &message);
     Ok(report)
-}
-
-/// Workloads whose pods the plan recycles: what a later run recognises its pods by.
-fn owners(plan: &Plan) -> Vec<Uid> {
-    let rolled = plan.steps().filter(|s| s.target.kind != "Pod").map(|s| s.target.uid.clone());
-    let replaced = plan.steps().flat_map(|s| &s.verify).filter_map(|probe| match probe {
-        Probe::Replaced { replacement, .. } => Some(replacement.owner().uid.clone()),
-        Probe::OthersReady { .. }
-        | Probe::Gone
-        | Probe::Recreated
-        | Probe::RolledOut
-        | Probe::EndpointsReady { .. } => None,
-    });
-    rolled.chain(replaced).collect::<BTreeSet<Uid>>().into_iter().collect()
 }
 
 /// Saves the manifests of pods that nobody else would create again, before anything is deleted.
@@ -132,7 +117,7 @@ fn save_manifests(
         let text = serde_json::to_string_pretty(&manifest)
             .map_err(|e| Failure::unexpected(e.to_string()))?;
         let digest = Digest::of(text.as_bytes()).to_string();
-        let path = state.manifest(&target.uid);
+        let path = state.keep("pod-", &target.uid);
         // As a whole: a run that is cut off here must not leave half of it.
         files::replace(&path, text.as_bytes())?;
         *manifest_file = path.display().to_string();

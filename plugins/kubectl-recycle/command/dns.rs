@@ -43,7 +43,10 @@ impl DnsCheck {
                 | Probe::Gone
                 | Probe::Replaced { .. }
                 | Probe::Recreated
-                | Probe::RolledOut => None,
+                | Probe::RolledOut
+                | Probe::TokenWorks { .. }
+                | Probe::AccountLists { .. }
+                | Probe::TokenRefused => None,
             })
             .collect();
         if services.is_empty() || (resolve.is_none() && !is_a_node(cluster)) {

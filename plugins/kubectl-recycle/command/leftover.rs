@@ -23,7 +23,7 @@ pub(super) struct Leftover {
 /// Looks which saved manifests have no pod.
 pub(super) fn find(cluster: &Cluster, state: &StateDir) -> Result<Vec<Leftover>, Failure> {
     let mut found = Vec::new();
-    for path in state.manifests()? {
+    for path in state.kept("pod-")? {
         let text = files::read(&path)?;
         let uid = path.file_stem().and_then(|s| s.to_str()).and_then(|s| s.strip_prefix("pod-"));
         let manifest: Value = serde_json::from_str(&text).unwrap_or_default();

@@ -3,7 +3,6 @@
 use super::check;
 use super::leftover::{self, Leftover};
 use crate::TOOL;
-use crate::cli::Args;
 use crate::observe::observe;
 use crate::request::{Place, Request, Select};
 use crate::target::Target;
@@ -11,14 +10,15 @@ use rotation_core::apply::journal::Seen;
 use rotation_core::apply::state::StateDir;
 use rotation_core::cli::console::Console;
 use rotation_core::cli::failure::Failure;
+use rotation_core::cli::plan_file;
 use rotation_core::facts::identity::ClusterIdentity;
+use rotation_core::facts::pod::Pod;
 use rotation_core::facts::words::{count, time};
-use rotation_core::plan::document::{Plan, SCHEMA_VERSION};
+use rotation_core::plan::document::Plan;
 use rotation_core::plan::recycle::options::Allowance;
 use rotation_core::plan::recycle::plan::{Header, draw};
 use rotation_core::world::clock::Clock;
-use rotation_core::world::cluster::Cluster;
-use rotation_core::world::files;
+use rotation_core::world::cluster::{Cluster, ClusterError};
 use std::path::Path;
 
 /// A plan, and what the run needs beside it.
@@ -31,22 +31,29 @@ pub(super) struct Made {
     pub(super) explicit: bool,
 }
 
+/// What is asked for, and what was read ahead of knowing the cluster.
+pub(super) struct Asked {
+    /// The request.
+    pub(super) request: Request,
+    /// Its pods.
+    pub(super) pods_ahead: Option<Result<Vec<Pod>, ClusterError>>,
+}
+
 /// Looks at the cluster and decides.
 pub(super) fn make(
-    args: &Args,
+    Asked { request, pods_ahead }: Asked,
     cluster: &Cluster,
     identity: &ClusterIdentity,
     state: &StateDir,
     console: &Console,
     clock: &dyn Clock,
 ) -> Result<Made, Failure> {
-    let request = args.request(cluster.default_namespace())?;
     let (memory, doubts) = state.remember(identity);
     for doubt in doubts {
         console.warn(&doubt);
     }
     let cut_off = memory.cut_off(clock.now()).cloned();
-    let mut observed = observe(cluster, &request, memory, clock.now())
+    let mut observed = observe(cluster, &request, pods_ahead, memory, clock.now())
         .map_err(|error| check::explain(cluster, &request, error))?;
     let leftovers = leftover::find(cluster, state)?;
     let again = request.options.allows(Allowance::Bare);
@@ -126,34 +133,6 @@ fn missing(request: &Request, targets: &[String], console: &Console) -> Result<(
 
 /// Reads a plan that was made for this cluster.
 pub(super) fn read(path: &Path, identity: &ClusterIdentity) -> Result<Made, Failure> {
-    let text = files::read_named(path)?;
-    let name = path.display();
-    let unusable = |why: String| Failure::usage(format!("cannot use plan `{name}`: {why}"));
-    let schema: Schema =
-        serde_json::from_str(&text).map_err(|e| unusable(format!("it is no plan: {e}")))?;
-    if schema.schema_version != SCHEMA_VERSION {
-        return Err(unusable(format!(
-            "its schemaVersion is `{}`, this version of the tool reads `{SCHEMA_VERSION}`",
-            schema.schema_version
-        )));
-    }
-    let plan: Plan = serde_json::from_str(&text).map_err(|e| unusable(e.to_string()))?;
-    if plan.tool != TOOL.name {
-        return Err(unusable(format!("`{}` made it", plan.tool)));
-    }
-    if !plan.cluster.is_same_cluster(identity) {
-        return Err(Failure::refused(format!(
-            "plan `{name}` was made for another cluster ({}); nothing was changed",
-            plan.cluster.server
-        ))
-        .with_hint("pass --context or --kubeconfig of the cluster that the plan is for"));
-    }
+    let plan = plan_file::read(path, TOOL.name, identity)?;
     Ok(Made { plan, seen: Vec::new(), explicit: false })
-}
-
-/// Enough of any version to say which it is.
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Schema {
-    schema_version: String,
 }

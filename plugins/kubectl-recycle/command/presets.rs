@@ -3,8 +3,7 @@
 use super::report;
 use crate::TOOL;
 use crate::cli::Args;
-use crate::observe::observe;
-use crate::presets::Preset;
+use crate::observe::{observe, pods_ahead};
 use crate::request::{Place, Request, Select};
 use crate::target::Target;
 use rotation_core::apply::memory::Memory;
@@ -13,6 +12,7 @@ use rotation_core::cli::failure::Failure;
 use rotation_core::cli::output::OutputFormat;
 use rotation_core::facts::exit::Exit;
 use rotation_core::plan::recycle::options::Options;
+use rotation_core::plan::recycle::presets::Preset;
 use rotation_core::tell::table::{Cell, Table};
 use rotation_core::world::clock::{Clock as _, SystemClock};
 use rotation_core::world::cluster::Cluster;
@@ -60,7 +60,8 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
         ignore_not_found: true,
         presets: presets.clone(),
     };
-    let observed = observe(&cluster, &request, Memory::default(), clock.now())?;
+    let ahead = pods_ahead(&cluster, &request);
+    let observed = observe(&cluster, &request, ahead, Memory::default(), clock.now())?;
     let rows: Vec<Row<'_>> = presets
         .iter()
         .map(|preset| {

@@ -3,6 +3,7 @@
 use super::{apply, check, dry_run, plan, report};
 use crate::TOOL;
 use crate::cli::Args;
+use crate::observe::pods_ahead;
 use rotation_core::apply::state::StateDir;
 use rotation_core::cli::confirm::{Question, confirm};
 use rotation_core::cli::console::Console;
@@ -11,6 +12,7 @@ use rotation_core::cli::failure::Failure;
 use rotation_core::cli::output::OutputFormat;
 use rotation_core::facts::exit::Exit;
 use rotation_core::plan::document::{Action, Plan, Step};
+use rotation_core::world::beside::both;
 use rotation_core::world::clock::SystemClock;
 use rotation_core::world::cluster::Cluster;
 
@@ -27,18 +29,22 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
     }
     let clock = SystemClock::start();
     let cluster = Cluster::connect(&args.connection.connection(console))?;
-    let identity = match cluster.identity() {
-        Err(error) if args.plan.is_none() => {
-            let request = args.request(cluster.default_namespace())?;
-            return Err(check::explain(&cluster, &request, error));
+    let state_home = console.environment.state_home()?;
+    let state = |identity| StateDir::of(&state_home, "recycle", identity);
+    let (made, state) = match &args.plan {
+        Some(path) => {
+            let identity = cluster.identity()?;
+            (plan::read(path, &identity)?, state(&identity))
         }
-        other => other?,
-    };
-    let state = StateDir::of(&console.environment.state_home()?, "recycle", &identity);
-
-    let made = match &args.plan {
-        Some(path) => plan::read(path, &identity)?,
-        None => plan::make(args, &cluster, &identity, &state, console, &clock)?,
+        None => {
+            let request = args.request(cluster.default_namespace())?;
+            let (identity, pods_ahead) =
+                both(|| cluster.identity(), || pods_ahead(&cluster, &request));
+            let identity = identity.map_err(|error| check::explain(&cluster, &request, error))?;
+            let state = state(&identity);
+            let asked = plan::Asked { request, pods_ahead };
+            (plan::make(asked, &cluster, &identity, &state, console, &clock)?, state)
+        }
     };
     let plan = &made.plan;
     for note in &plan.notes {

@@ -6,55 +6,20 @@ use rotation_core::apply::outcome::{Outcome, Report};
 use rotation_core::cli::console::Console;
 use rotation_core::cli::failure::Failure;
 use rotation_core::cli::output::OutputFormat;
+use rotation_core::cli::result::{self, action, quoted};
+pub(super) use rotation_core::cli::result::{exit, lines, skipped_words};
 use rotation_core::facts::duration::human;
 use rotation_core::facts::exit::Exit;
-use rotation_core::facts::identity::{ClusterIdentity, ObjectRef, Uid};
+use rotation_core::facts::identity::{ObjectRef, Uid};
 use rotation_core::facts::words::{count, time};
-use rotation_core::plan::document::{Action, Plan, Skipped, Step};
+use rotation_core::plan::document::{Plan, Probe, Step};
 use rotation_core::tell::table::{Cell, Table};
-use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
 /// The version of the result's format.
 const SCHEMA_VERSION: &str = "rotation/recycle-result/v1";
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Document<'a> {
-    schema_version: &'static str,
-    tool: &'a str,
-    tool_version: &'a str,
-    cluster: &'a ClusterIdentity,
-    exit_code: u8,
-    interrupted: bool,
-    took_seconds: f64,
-    steps: Vec<StepResult<'a>>,
-    skipped: &'a [Skipped],
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct StepResult<'a> {
-    id: &'a str,
-    target: &'a ObjectRef,
-    node: Option<&'a str>,
-    reason: &'a str,
-    outcome: Option<&'a Outcome>,
-}
-
-/// The exit code of a run: a pod that was meant and left alone is no success.
-pub(super) fn exit(plan: &Plan, report: &Report) -> Exit {
-    let exit = report.exit(plan);
-    let left = plan.skipped.iter().any(|s| s.refused);
-    let changed = report.outcomes.values().any(Outcome::changed);
-    match exit {
-        Exit::Done if left && changed => Exit::Partly,
-        Exit::Done if left => Exit::Refused,
-        exit => exit,
-    }
-}
 
 /// One sentence for the end of a run.
 pub(super) fn sentence(plan: &Plan, report: &Report, journal: &Path) -> String {
@@ -68,7 +33,7 @@ pub(super) fn sentence(plan: &Plan, report: &Report, journal: &Path) -> String {
     let left = things(plan.skipped.iter().filter(|s| s.refused).map(|s| &s.target));
     let took = human(report.took);
     let mut text = match exit(plan, report) {
-        Exit::Done => return format!("{all} recycled and Ready in {took}"),
+        Exit::Done => return format!("{} in {took}", came_of(plan)),
         Exit::Interrupted => format!("interrupted after {took}: {done} of {all} done"),
         Exit::Unproven if !report.unproven.is_empty() => report.unproven.join("; "),
         Exit::Unproven => {
@@ -94,16 +59,25 @@ pub(super) fn sentence(plan: &Plan, report: &Report, journal: &Path) -> String {
     text + &format!("{next} (journal {})", journal.display())
 }
 
+/// What came of a run in which everything was proven. Of a pod that nobody is sure to make again, only that it is gone.
+fn came_of(plan: &Plan) -> String {
+    let back = |step: &&Step| !step.verify.contains(&Probe::Gone);
+    let back: BTreeSet<&Uid> = plan.steps().filter(back).map(|s| &s.target.uid).collect();
+    let (back, gone): (Vec<_>, Vec<_>) =
+        plan.steps().map(|s| &s.target).partition(|target| back.contains(&target.uid));
+    let words = |targets: Vec<&ObjectRef>, what: &str| {
+        (!targets.is_empty()).then(|| format!("{} {what}", things(targets.into_iter())))
+    };
+    let parts =
+        [words(back, "recycled and Ready"), words(gone, "gone, with no replacement to wait for")];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
 /// `3 pods`, or `2 workloads` where those are rolled out. One that is deleted and created again is one.
 pub(super) fn things<'a>(targets: impl Iterator<Item = &'a ObjectRef>) -> String {
     let all: BTreeMap<&Uid, &str> = targets.map(|t| (&t.uid, t.kind.as_str())).collect();
     let pods = all.values().all(|kind| *kind == "Pod");
     count(all.len(), if pods { "pod" } else { "workload" })
-}
-
-/// One text, each part on a line of its own.
-pub(super) fn lines(parts: impl Iterator<Item = String>) -> String {
-    parts.flat_map(|part| [part, "\n".to_owned()]).collect()
 }
 
 /// Prints the result of a run.
@@ -115,28 +89,8 @@ pub(super) fn print(
 ) -> Result<(), Failure> {
     let format = args.output.output;
     if let Some(format) = format.and_then(OutputFormat::document) {
-        let steps = plan
-            .steps()
-            .map(|step| StepResult {
-                id: &step.id,
-                target: &step.target,
-                node: step.node.as_deref(),
-                reason: &step.reason,
-                outcome: report.of(step),
-            })
-            .collect();
-        let document = Document {
-            schema_version: SCHEMA_VERSION,
-            tool: &plan.tool,
-            tool_version: &plan.tool_version,
-            cluster: &plan.cluster,
-            exit_code: exit(plan, report).code(),
-            interrupted: report.interrupted,
-            took_seconds: report.took.as_secs_f64(),
-            steps,
-            skipped: &plan.skipped,
-        };
-        return console.document(&document, format);
+        let exit = exit(plan, report);
+        return result::document(console, SCHEMA_VERSION, plan, report, exit, format);
     }
     if format == Some(OutputFormat::Name) {
         let done = plan.steps().filter(|s| matches!(report.of(s), Some(Outcome::Done { .. })));
@@ -242,22 +196,6 @@ pub(super) fn print_plan(args: &Args, console: &Console, plan: &Plan) -> Result<
     Ok(())
 }
 
-fn action(action: &Action) -> &'static str {
-    match action {
-        Action::EvictPod { .. } => "evict",
-        Action::DeletePod { .. } => "delete",
-        Action::AwaitPod => "wait",
-        Action::CreatePod { .. } => "create",
-        Action::RestartRollout { .. } => "roll out",
-    }
-}
-
-/// `pod/x (ns): why`.
-pub(super) fn skipped_words(skipped: &Skipped) -> String {
-    let Skipped { target, message, .. } = skipped;
-    format!("{} ({}): {message}", target.kubectl_name(), target.namespace)
-}
-
 /// The words that say what was meant and how, for hints that are commands.
 pub(super) fn targets(args: &Args) -> String {
     let mut words = args.targets.clone();
@@ -277,14 +215,4 @@ pub(super) fn targets(args: &Args) -> String {
     words.extend(args.selection.all_namespaces.then(|| "-A".to_owned()));
     words.extend(args.all.then(|| "--all".to_owned()));
     format!("{}{}", words.join(" "), args.connection.for_hint())
-}
-
-/// As a shell takes it for one word.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,%@+".contains(c);
-    if word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }

@@ -10,6 +10,7 @@ use crate::facts::identity::{ClusterIdentity, ObjectRef, Uid};
 use crate::plan::document::{Plan, Step};
 use crate::plan::staleness::CredentialKey;
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io;
 
@@ -146,10 +147,10 @@ impl Entry {
 
 /// A line as it stands in the file.
 #[derive(Debug, Serialize, Deserialize)]
-struct Line {
+struct Line<E> {
     /// The digest of the line before; empty in the first.
     previous: String,
-    entry: Entry,
+    entry: E,
 }
 
 /// Turns entries into lines, each bound to the one before.
@@ -160,10 +161,10 @@ pub struct Chain {
 
 impl Chain {
     /// The lines of these entries, each with its line feed.
-    pub fn lines(&mut self, entries: &[Entry]) -> io::Result<String> {
+    pub fn lines<E: Serialize>(&mut self, entries: &[E]) -> io::Result<String> {
         let mut text = String::new();
         for entry in entries {
-            let line = Line { previous: self.previous.clone(), entry: entry.clone() };
+            let line = Line { previous: self.previous.clone(), entry };
             let line = serde_json::to_string(&line).map_err(io::Error::other)?;
             self.previous = short_digest(&line);
             text.push_str(&line);
@@ -179,11 +180,11 @@ fn short_digest(line: &str) -> String {
     digest
 }
 
-/// A journal as far as it can be believed.
-#[derive(Debug, Default)]
-pub struct History {
+/// A journal as far as it can be believed. Tools that apply no plan have entries of their own.
+#[derive(Debug)]
+pub struct History<E = Entry> {
     /// Entries, in order.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<E>,
     /// Where and why reading stopped, if it did.
     pub damage: Option<String>,
 }
@@ -192,15 +193,15 @@ pub struct History {
 ///
 /// A last line without its line feed is the trace of a kill in the middle of a write: it is left out without complaint,
 /// since nothing was done before a line was complete.
-pub fn read(text: &str) -> History {
-    let mut history = History::default();
+pub fn read<E: DeserializeOwned>(text: &str) -> History<E> {
+    let mut history = History { entries: Vec::new(), damage: None };
     let mut previous = String::new();
     for (index, line) in text.split_inclusive('\n').enumerate() {
         let Some(line) = line.strip_suffix('\n') else {
             break;
         };
         let number = index + 1;
-        let parsed = match serde_json::from_str::<Line>(line) {
+        let parsed = match serde_json::from_str::<Line<E>>(line) {
             Ok(parsed) => parsed,
             Err(error) => {
                 history.damage = Some(format!("line {number} cannot be read: {error}"));
@@ -236,7 +237,7 @@ mod tests {
         let mut chain = Chain::default();
         let mut text = chain.lines(&entries()[..1]).expect("lines");
         text += &chain.lines(&entries()[1..]).expect("lines");
-        let history = read(&text);
+        let history: History = read(&text);
         assert_eq!((history.entries, history.damage), (entries(), None));
     }
 
@@ -244,15 +245,15 @@ mod tests {
     fn a_torn_last_line_is_left_out_and_a_changed_one_is_named() {
         let text = Chain::default().lines(&entries()).expect("lines");
         let torn = &text[..text.len() - 9];
-        let history = read(torn);
+        let history: History = read(torn);
         assert_eq!((history.entries.len(), history.damage), (2, None));
 
         let changed = text.replacen("\"exit\":2", "\"exit\":9", 1);
-        let history = read(&changed);
+        let history: History = read(&changed);
         assert_eq!(history.entries.len(), 2);
         assert_eq!(history.damage.as_deref(), Some("line 3 does not follow the line before it"));
 
-        let history = read(&format!("{{}}\n{text}"));
+        let history: History = read(&format!("{{}}\n{text}"));
         assert!(
             history.entries.is_empty() && history.damage.expect("damage").starts_with("line 1")
         );
@@ -263,7 +264,7 @@ mod tests {
     fn version_1_parses_for_ever() {
         let text = r#"{"previous":"","entry":{"at":"2026-01-01T00:00:00Z","event":{"kind":"run","schemaVersion":"rotation/journal/v1","tool":"kubectl recycle","toolVersion":"0.1.0","cluster":{"uid":"c","server":"s"},"plan":"d","steps":1,"owners":["o"],"seen":[{"key":{"rootCa":{"namespace":"default"}},"digest":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}]}}}
 "#;
-        let history = read(text);
+        let history: History = read(text);
         assert_eq!((history.entries.len(), history.damage), (1, None));
     }
 }

@@ -40,6 +40,8 @@ pub struct PastRun {
     pub done: usize,
     /// Whether it came to its end.
     pub ended: bool,
+    /// Its exit code, if it did.
+    pub exit: Option<u8>,
 }
 
 impl PastRun {
@@ -59,13 +61,17 @@ impl PastRun {
                         steps: *steps,
                         done: 0,
                         ended: false,
+                        exit: None,
                     });
                 }
                 (Event::Outcome { outcome: Outcome::Done { proof, .. }, .. }, Some(run)) => {
                     run.done += 1;
                     run.made.extend(proof.replacement_uid.as_deref().map(Uid::from));
                 }
-                (Event::End { .. }, Some(run)) => run.ended = true,
+                (Event::End { exit }, Some(run)) => {
+                    run.ended = true;
+                    run.exit = Some(*exit);
+                }
                 (
                     Event::Outcome { .. }
                     | Event::End { .. }
@@ -132,6 +138,14 @@ impl Memory {
         })
     }
 
+    /// The newest runs of this maintenance window, down to the last one that did all it was to do: what they began is
+    /// gone on with.
+    pub fn unfinished(&self, now: Timestamp) -> impl Iterator<Item = &PastRun> {
+        self.runs
+            .iter()
+            .take_while(move |run| now.duration_since(run.at) <= SAME_WINDOW && run.exit != Some(0))
+    }
+
     /// The newest run, if it was cut off before its end and in this window.
     pub fn cut_off(&self, now: Timestamp) -> Option<&PastRun> {
         self.runs.first().filter(|r| !r.ended && now.duration_since(r.at) <= SAME_WINDOW)
@@ -167,6 +181,7 @@ mod tests {
             steps: 2,
             done: 1,
             ended: false,
+            exit: None,
         }
     }
 
@@ -212,6 +227,23 @@ mod tests {
         let newer = PastRun { seen: [(key(), Digest::of(b"new"))].into(), ..run("13:00:00") };
         let memory = Memory::new(vec![run("12:00:00"), newer], &cluster());
         assert_eq!(memory.seen_before()[&key()], (Digest::of(b"new"), at("13:00:00")));
+    }
+
+    #[test]
+    fn what_is_gone_on_with_ends_at_the_last_success() {
+        let with =
+            |began: &str, exit: Option<u8>| PastRun { ended: exit.is_some(), exit, ..run(began) };
+        let runs = vec![
+            with("12:00:00", Some(5)),
+            with("12:10:00", Some(0)),
+            with("12:20:00", Some(6)),
+            with("12:30:00", None),
+        ];
+        let memory = Memory::new(runs, &cluster());
+        let began = |now: &str| memory.unfinished(at(now)).map(|r| r.at).collect::<Vec<_>>();
+        assert_eq!(began("12:40:00"), [at("12:30:00"), at("12:20:00")]);
+        assert_eq!(began("15:25:00"), [at("12:30:00")]);
+        assert!(began("16:00:00").is_empty());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Interprets plans of recycling: steps become requests, probes are answered from pods that a feed keeps current.
 
+use super::answers::{FORBIDS_TOO_MUCH, believe_later, effect};
 use super::effect::{Effect, Expectation, Remark, Verified};
 use super::engine::Interpreter;
 use super::outcome::Proof;
@@ -13,7 +14,7 @@ use crate::plan::recycle::replacement::{Departed, Roster, Sight, Verdict, judge,
 use crate::plan::recycle::rollout::{Progress, progress};
 use crate::world::clock::Clock;
 use crate::world::cluster::{
-    Answer, Cluster, ClusterError, FeedEvent, PodFeed, PodQuery, Request, Scope,
+    Answer, Cluster, ClusterError, FeedEvent, PodFeed, PodQuery, Request, Scope, Thing,
 };
 use crate::world::interrupt::Interrupt;
 use jiff::{SignedDuration, Timestamp};
@@ -28,9 +29,6 @@ const NODES_EVERY: Duration = Duration::from_secs(15);
 const ASK_WHY_AFTER: SignedDuration = SignedDuration::from_secs(10);
 /// A reason that lasts so long is believed: a quota may be exceeded only while the old pod ends.
 const BELIEVE_AFTER: SignedDuration = SignedDuration::from_secs(20);
-
-/// A server that has just come back forbids what it allows: it does not know its own rules yet.
-const FORBIDS_TOO_MUCH: Duration = Duration::from_secs(30);
 
 /// Pods that are created again, by the digest under which a plan names them.
 pub type Manifests = HashMap<String, serde_json::Value>;
@@ -73,8 +71,10 @@ impl<'a> Recycler<'a> {
         plan: &Plan,
         manifests: Manifests,
     ) -> Result<Self, ClusterError> {
+        // Steps of other kinds are other interpreters' work.
+        let ours = |s: &&Step| s.target.kind != "Secret";
         let namespaces: BTreeSet<String> =
-            plan.steps().map(|s| s.target.namespace.clone()).collect();
+            plan.steps().filter(ours).map(|s| s.target.namespace.clone()).collect();
         let scope = Scope::These(namespaces.into_iter().collect());
         let query = PodQuery { namespaces: scope.clone(), labels: None, fields: None };
         let mut interner = Interner::default();
@@ -320,6 +320,7 @@ impl<'a> Recycler<'a> {
                 dry_run: false,
             },
             Action::DeletePod { grace_seconds } => Request::Delete {
+                thing: Thing::Pod,
                 namespace,
                 name,
                 uid,
@@ -332,7 +333,7 @@ impl<'a> Recycler<'a> {
                 let manifest = self.manifests.get(manifest_sha256).cloned();
                 let manifest =
                     manifest.ok_or_else(|| format!("manifest {manifest_file} is not at hand"))?;
-                Request::Create { namespace, manifest, dry_run: false }
+                Request::Create { thing: Thing::Pod, namespace, manifest, dry_run: false }
             }
             Action::RestartRollout { resource_version } => Request::RestartRollout {
                 kind: WorkloadKind::parse(&kind)
@@ -344,6 +345,13 @@ impl<'a> Recycler<'a> {
                 at: self.now(),
                 dry_run: false,
             },
+            Action::RefillToken { .. }
+            | Action::AwaitToken
+            | Action::CreateToken { .. }
+            | Action::RepointAccount { .. }
+            | Action::DeleteSecret => {
+                return Err("tokens are not this interpreter's work".to_owned());
+            }
         }))
     }
 }
@@ -373,9 +381,13 @@ impl Interpreter for Recycler<'_> {
                         return Expectation::Wait("the old one to be gone".to_owned());
                     }
                 }
+                // Asked of the keeper of tokens before this.
+                Probe::TokenWorks { .. } => {}
                 Probe::Replaced { .. }
                 | Probe::Recreated
                 | Probe::RolledOut
+                | Probe::AccountLists { .. }
+                | Probe::TokenRefused
                 | Probe::EndpointsReady { .. } => {
                     return Expectation::Moved(
                         "the plan expects something that cannot hold before its step".to_owned(),
@@ -452,9 +464,12 @@ impl Interpreter for Recycler<'_> {
                 Probe::EndpointsReady { namespace, service, at_least } => {
                     self.endpoints_ready(namespace, service, *at_least)
                 }
-                Probe::OthersReady { .. } => Verified::Never {
+                Probe::OthersReady { .. }
+                | Probe::TokenWorks { .. }
+                | Probe::AccountLists { .. }
+                | Probe::TokenRefused => Verified::Never {
                     reason: "Invalid".to_owned(),
-                    message: "the plan asks afterwards what only makes sense before".to_owned(),
+                    message: "the plan asks of a pod what makes no sense after its step".to_owned(),
                 },
             };
             match verified {
@@ -558,38 +573,5 @@ fn recreated(step: &Step, sight: &Sight) -> Verified {
             None => Verified::Waiting("it to be Ready".to_owned()),
         },
         None => Verified::Waiting("it to be created".to_owned()),
-    }
-}
-
-/// Turns a refusal for want of rights into another attempt.
-fn believe_later(effect: &mut Effect) {
-    if let Effect::Refused { reason, message } = effect
-        && reason == "Forbidden"
-    {
-        let by = format!("the API server, which has only just come back: {message}");
-        *effect = Effect::Blocked { by, retry_after: Some(Duration::from_secs(1)) };
-    }
-}
-
-fn effect(answer: Answer) -> Effect {
-    let refused =
-        |reason: &str, message: String| Effect::Refused { reason: reason.to_owned(), message };
-    match answer {
-        // Gone or replaced: somebody else was faster, and its UID protects what is there now.
-        Answer::Accepted | Answer::Gone | Answer::Replaced | Answer::NamespaceTerminating => {
-            Effect::Made
-        }
-        Answer::Budget { message, retry_after } => Effect::Blocked { by: message, retry_after },
-        Answer::Overloaded { retry_after } => {
-            Effect::Blocked { by: "the API server has too much to do".to_owned(), retry_after }
-        }
-        Answer::TwoBudgets { message } => refused("TwoBudgets", message),
-        Answer::Forbidden { message } => refused("Forbidden", message),
-        Answer::Unauthorized { message } => refused("Unauthorized", message),
-        Answer::Conflict { message } => refused("Conflict", message),
-        Answer::Invalid { message } => refused("Invalid", message),
-        Answer::Unknown { message } => {
-            Effect::Unclear(format!("a look whether it was done: {message}"))
-        }
     }
 }

@@ -1,10 +1,12 @@
 //! What a tool keeps between runs: one directory for each cluster, with a lock and the journals.
 
-use super::journal::{Chain, Entry, Journal, read};
+use super::journal::{Chain, Entry, History, Journal, read};
 use super::memory::{Memory, PastRun};
 use crate::facts::identity::{ClusterIdentity, Uid};
 use crate::world::files::{self, AppendFile, FileError, Lock};
 use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::error::Error as _;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,10 +21,15 @@ pub struct StateDir(PathBuf);
 impl StateDir {
     /// `BASE/TOOL/CLUSTER-UID`; nothing is made yet.
     pub fn of(base: &Path, tool: &str, cluster: &ClusterIdentity) -> Self {
-        // A UID comes from the server: only what a UID is made of may become part of a path.
+        Self::named(base, tool, cluster.uid.as_str())
+    }
+
+    /// `BASE/TOOL/NAME`, for what is no cluster: a deployment.
+    pub fn named(base: &Path, tool: &str, name: &str) -> Self {
+        // The name comes from a server: only what a UID is made of may become part of a path.
         let safe = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
-        let uid: String = cluster.uid.as_str().chars().map(safe).collect();
-        Self(base.join("rotation").join(tool).join(uid))
+        let name: String = name.chars().map(safe).collect();
+        Self(base.join("rotation").join(tool).join(name))
     }
 
     /// Where it is.
@@ -32,7 +39,13 @@ impl StateDir {
 
     /// What earlier runs knew, and what of it cannot be believed. Changes nothing.
     pub fn remember(&self, cluster: &ClusterIdentity) -> (Memory, Vec<String>) {
-        let mut runs = Vec::new();
+        let (histories, doubts) = self.histories();
+        (Memory::new(histories.iter().filter_map(PastRun::of).collect(), cluster), doubts)
+    }
+
+    /// The newest journals, newest first, and what of them cannot be believed. Changes nothing.
+    pub fn histories<E: DeserializeOwned>(&self) -> (Vec<History<E>>, Vec<String>) {
+        let mut histories = Vec::new();
         let mut doubts = Vec::new();
         let paths = files::names_ending(&self.0, ".jsonl").unwrap_or_else(|error| {
             doubts.push(error.to_string());
@@ -41,31 +54,31 @@ impl StateDir {
         for path in paths.iter().rev().take(READ) {
             match files::read(path) {
                 Ok(text) => {
-                    let history = read(&text);
+                    let history = read::<E>(&text);
                     if let Some(damage) = &history.damage {
                         doubts.push(format!(
                             "journal `{}` is damaged: {damage}; what follows is not used",
                             path.display()
                         ));
                     }
-                    runs.extend(PastRun::of(&history));
+                    histories.push(history);
                 }
                 Err(error) => doubts.push(error.to_string()),
             }
         }
-        (Memory::new(runs, cluster), doubts)
+        (histories, doubts)
     }
 
-    /// Where the manifest of a pod is kept that nobody else would create again.
-    pub fn manifest(&self, uid: &Uid) -> PathBuf {
-        self.0.join(format!("pod-{uid}.json"))
+    /// Where the manifest of an object is kept that nobody else would create again; `kind` is its beginning: `pod-`.
+    pub fn keep(&self, kind: &str, uid: &Uid) -> PathBuf {
+        self.0.join(format!("{kind}{uid}.json"))
     }
 
-    /// The manifests that are kept. Those of pods that were created again are gone.
-    pub fn manifests(&self) -> Result<Vec<PathBuf>, FileError> {
+    /// The manifests that are kept. Those of objects that were created again are gone.
+    pub fn kept(&self, kind: &str) -> Result<Vec<PathBuf>, FileError> {
         let mut paths = files::names_ending(&self.0, ".json")?;
         let is_ours = |path: &PathBuf| {
-            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("pod-"))
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(kind))
         };
         paths.retain(is_ours);
         Ok(paths)
@@ -102,6 +115,13 @@ impl FileJournal {
 
 impl Journal for FileJournal {
     fn append(&mut self, entries: &[Entry]) -> io::Result<()> {
+        self.write(entries)
+    }
+}
+
+impl FileJournal {
+    /// Writes entries of any kind, durably, before it returns.
+    pub fn write<E: Serialize>(&mut self, entries: &[E]) -> io::Result<()> {
         let lines = self.chain.lines(entries)?;
         self.file.append(lines.as_bytes()).map_err(|error| {
             let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();

@@ -68,23 +68,43 @@ pub fn confirm(
     answered_by(console, args, question, &mut io::stdin().lock())
 }
 
+/// Asks in words of the tool's own, as [`confirm`] does: `summary` says what is about to be done in a few words, `text`
+/// everything that a person needs for the answer.
+pub fn confirm_text(
+    console: &Console,
+    args: ConfirmArgs,
+    summary: &str,
+    text: &str,
+) -> Result<(), Failure> {
+    answer(console, args, summary, text, &mut io::stdin().lock())
+}
+
 fn answered_by(
     console: &Console,
     args: ConfirmArgs,
     question: &Question<'_>,
     input: &mut dyn BufRead,
 ) -> Result<(), Failure> {
+    answer(console, args, &question.summary(), &question.text(console.tool.name), input)
+}
+
+fn answer(
+    console: &Console,
+    args: ConfirmArgs,
+    summary: &str,
+    text: &str,
+    input: &mut dyn BufRead,
+) -> Result<(), Failure> {
     if args.yes {
         return Ok(());
     }
     if !console.can_ask {
-        let summary = question.summary();
         return Err(Failure::refused(format!(
             "cannot ask whether to {summary}: not on a terminal, and no --yes; nothing was changed"
         ))
         .with_hint("look at what would be done with --dry-run, then run it again with --yes"));
     }
-    console.screen.line(&question.text(console.tool.name));
+    console.screen.line(text);
     console.screen.ask("continue? (y/N) ");
     let mut answer = String::new();
     if matches!(input.read_line(&mut answer), Ok(0) | Err(_)) {

@@ -44,8 +44,9 @@ pub struct ConnectionArgs {
     pub namespace: Option<String>,
 
     /// Address of the API server
-    #[arg(help_heading = HEADING, short, long, global = true, value_name = "URL", hide_short_help = true)]
-    pub server: Option<String>,
+    // A list for tools that ask several; it takes one, as kubectl does, unless a tool says otherwise.
+    #[arg(help_heading = HEADING, short, long, global = true, action = ArgAction::Set, value_name = "URL", hide_short_help = true)]
+    pub server: Vec<String>,
 
     /// Name that the server's certificate must carry
     #[arg(help_heading = HEADING, long, global = true, value_name = "NAME", hide_short_help = true)]
@@ -147,7 +148,7 @@ impl ConnectionArgs {
             cluster: filled(&self.cluster),
             user: filled(&self.user),
             namespace: filled(&self.namespace),
-            server: filled(&self.server),
+            server: filled(&self.server.first().cloned()),
             tls_server_name: filled(&self.tls_server_name),
             insecure_skip_tls_verify: self.insecure_skip_tls_verify,
             certificate_authority: self.certificate_authority.clone(),
@@ -198,11 +199,11 @@ impl ConnectionArgs {
             ("--cluster", self.cluster.clone()),
             ("--user", self.user.clone()),
             ("--as", self.as_user.clone()),
-            ("--server", self.server.clone()),
             ("--namespace", self.namespace.clone()),
             ("--request-timeout", self.request_timeout.map(human)),
         ]
         .into_iter()
+        .chain(self.server.iter().map(|server| ("--server", Some(server.clone()))))
         .filter_map(|(flag, value)| value.map(|value| format!(" {flag} {value}")))
         .collect()
     }

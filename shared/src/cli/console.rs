@@ -99,13 +99,19 @@ impl Console {
         Ok(())
     }
 
-    /// Who is told of a run: people, and the log file if there is one.
-    pub fn listeners(&self, output: &OutputArgs) -> Result<Listeners, Failure> {
+    /// The log file alone, if there is one: for commands that have no run to tell people of.
+    pub fn log(&self, output: &OutputArgs) -> Result<Listeners, Failure> {
         let mut listeners = Listeners::default();
-        // First what can fail: nothing may have been said by then.
         if let Some(path) = &output.log_file {
             listeners.0.push(Box::new(json::Lines::new(super::log_file::open(path)?)));
         }
+        Ok(listeners)
+    }
+
+    /// Who is told of a run: people, and the log file if there is one.
+    pub fn listeners(&self, output: &OutputArgs) -> Result<Listeners, Failure> {
+        // First what can fail: nothing may have been said by then.
+        let mut listeners = self.log(output)?;
         listeners.0.push(Box::new(Human::new(self.screen.clone(), self.manner)));
         Ok(listeners)
     }

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// The variables and what they mean, for the documentation.
-pub const VARIABLES: [(&str, &str); 15] = [
+pub const VARIABLES: [(&str, &str); 16] = [
     (KUBECONFIG, "kubeconfig files, separated by `:`; merged as kubectl merges them"),
     (HOME, "where `.kube/config` is looked for"),
     (XDG_STATE_HOME, "where journals are kept; `~/.local/state` where it is not set"),
@@ -22,6 +22,7 @@ pub const VARIABLES: [(&str, &str); 15] = [
     (TERM, "no colours and no live display, if `dumb`"),
     (COLUMNS, "width of the terminal, where the terminal does not say"),
     (PATH, "where the tool's own file is looked for by `completion --install`"),
+    (BOSH_DEPLOYMENT, "the deployment, where `-d` names none"),
 ];
 
 const KUBECONFIG: &str = "KUBECONFIG";
@@ -39,6 +40,7 @@ const CLICOLOR_FORCE: &str = "CLICOLOR_FORCE";
 const TERM: &str = "TERM";
 const COLUMNS: &str = "COLUMNS";
 const PATH: &str = "PATH";
+const BOSH_DEPLOYMENT: &str = "BOSH_DEPLOYMENT";
 
 /// What the environment says. An empty variable counts as not set, except where its convention says otherwise.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -63,6 +65,8 @@ pub struct Environment {
     pub columns: Option<usize>,
     /// `PATH`.
     pub path: Option<OsString>,
+    /// `BOSH_DEPLOYMENT`; all others of BOSH are its own CLI's.
+    pub bosh_deployment: Option<String>,
 }
 
 impl Environment {
@@ -96,6 +100,7 @@ impl Environment {
             },
             columns: filled(COLUMNS).and_then(|value| value.parse().ok()).filter(|n| *n > 0),
             path: path(PATH),
+            bosh_deployment: filled(BOSH_DEPLOYMENT),
         }
     }
 

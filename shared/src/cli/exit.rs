@@ -18,6 +18,11 @@ pub trait CommandLine: clap::Parser {
     /// How it is to be told.
     fn style(&self) -> Style;
 
+    /// Changes flags that several tools share for this one.
+    fn shape(command: clap::Command) -> clap::Command {
+        command
+    }
+
     /// Values for an argument that only the tool knows: names of presets, contexts, pods.
     ///
     /// Called while somebody types: it must be fast, must not change anything, and says nothing when it fails.
@@ -96,7 +101,7 @@ fn finish(console: &Console, result: Result<Exit, Failure>) -> Exit {
 
 /// The tool's clap command, with the names that all tools have in common.
 pub fn command<A: CommandLine>(tool: Tool) -> clap::Command {
-    A::command()
+    A::shape(A::command())
         .name(tool.file)
         .bin_name(tool.name)
         .display_name(tool.name)

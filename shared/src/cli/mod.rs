@@ -16,7 +16,11 @@ pub mod install;
 pub mod log_file;
 pub mod narrator;
 pub mod output;
+pub mod plan_file;
+pub mod result;
+pub mod rights;
 pub mod selection;
+pub mod server_check;
 
 /// Which binary this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

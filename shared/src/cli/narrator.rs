@@ -221,20 +221,28 @@ fn subject(step: &Step) -> Subject {
 fn doing(action: &Action) -> &'static str {
     match action {
         Action::EvictPod { .. } => "to be evicted",
-        Action::DeletePod { .. } => "to be deleted",
+        Action::DeletePod { .. } | Action::DeleteSecret => "to be deleted",
         Action::AwaitPod => "on its way out already",
         Action::CreatePod { .. } => "to be created again",
         Action::RestartRollout { .. } => "to be rolled out",
+        Action::RefillToken { .. } => "to be filled again",
+        Action::AwaitToken => "left to the controller manager",
+        Action::CreateToken { .. } => "to be created anew",
+        Action::RepointAccount { .. } => "to be replaced in the lists of its account",
     }
 }
 
 fn done(action: &Action) -> &'static str {
     match action {
         Action::EvictPod { .. } => "evicted",
-        Action::DeletePod { .. } => "deleted",
+        Action::DeletePod { .. } | Action::DeleteSecret => "deleted",
         Action::AwaitPod => "on its way out",
         Action::CreatePod { .. } => "created again",
         Action::RestartRollout { .. } => "roll-out begun",
+        Action::RefillToken { .. } => "emptied",
+        Action::AwaitToken => "waited for",
+        Action::CreateToken { .. } => "created anew",
+        Action::RepointAccount { .. } => "replaced in the lists of its account",
     }
 }
 
@@ -250,6 +258,9 @@ fn over(step: &Step, outcome: &Outcome) -> EventKind {
         Outcome::Done { proof, millis, changed } => {
             let word = match (&step.action, &proof.replacement) {
                 (Action::RestartRollout { .. }, _) => "rolled out",
+                (Action::RefillToken { .. } | Action::AwaitToken, _) => "works",
+                (Action::CreateToken { .. }, _) => "made anew, and works",
+                (Action::RepointAccount { .. }, _) => "replaced in the lists of its account",
                 (_, Some(_)) => "replaced",
                 (_, None) => "gone",
             };

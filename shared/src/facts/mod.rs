@@ -3,11 +3,16 @@
 //! Nothing here reads a clock, a file or a socket. Everything that a decision needs is a value of this module, so
 //! that decisions can be tested with tables of such values.
 
+pub mod account;
+pub mod bosh;
 pub mod budget;
+pub mod ca_bundle;
 pub mod credential;
 pub mod duration;
 pub mod exit;
+pub mod held;
 pub mod identity;
+pub mod jwt;
 pub mod node;
 pub mod owner;
 pub mod pace;
@@ -16,6 +21,7 @@ pub mod pod;
 pub mod pod_wire;
 pub mod selector;
 pub mod service;
+pub mod signing_key;
 pub mod trace;
 pub mod version;
 pub mod wire;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// How many of a workload's pods may be away at once: `--max-unavailable`.
+/// How many of a group may be away at once: `--max-unavailable` of a workload's pods, `--max-in-flight` of instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
     /// A number of pods, at least 1.

@@ -50,6 +50,8 @@ pub struct SecretRef {
     pub used_as: SecretUse,
     /// The pod starts without it.
     pub optional: bool,
+    /// Not of the template: admission put it there, as the account's first token (before 1.21).
+    pub injected: bool,
 }
 
 /// What is read of a pod's spec; equal for all pods of one template.

@@ -104,6 +104,7 @@ struct Driver {
 #[serde(rename_all = "camelCase", default)]
 #[expect(clippy::struct_field_names, reason = "the fields are Kubernetes' own names")]
 struct Volume {
+    name: Box<str>,
     secret: Option<SecretVolume>,
     config_map: Option<NameRef>,
     projected: Option<Projected>,
@@ -301,7 +302,7 @@ struct References {
 impl References {
     fn secret(&mut self, name: Box<str>, used_as: SecretUse, optional: bool) {
         if !name.is_empty() {
-            self.secrets.push(SecretRef { name, used_as, optional });
+            self.secrets.push(SecretRef { name, used_as, optional, injected: false });
         }
     }
 
@@ -330,6 +331,7 @@ impl References {
 
     fn volume(&mut self, volume: Volume) {
         let Volume {
+            name,
             secret,
             config_map,
             projected,
@@ -344,7 +346,12 @@ impl References {
             csi,
         } = volume;
         if let Some(SecretVolume { secret_name, optional }) = secret {
+            // Admission calls the volume as the secret.
+            let injected = name == secret_name;
             self.secret(secret_name, SecretUse::Volume, optional);
+            if let Some(last) = self.secrets.last_mut() {
+                last.injected = injected;
+            }
         }
         self.config_map(config_map);
         for ProjectedSource { secret, config_map, service_account_token } in

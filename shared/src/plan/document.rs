@@ -4,12 +4,14 @@
 //! start in their order, as many at a time as the pace allows. A step says what it expects to find, does one thing,
 //! and says how one knows that it worked.
 
+use crate::facts::ca_bundle::CaBundle;
 use crate::facts::credential::Digest;
-use crate::facts::identity::{ClusterIdentity, ObjectRef};
+use crate::facts::identity::{ClusterIdentity, ObjectRef, Uid};
 use crate::facts::pod::Owner;
 use crate::facts::selector::Selector;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// The version of the format that is written, and the only one that is read so far.
 pub const SCHEMA_VERSION: &str = "rotation/plan/v1";
@@ -47,6 +49,24 @@ impl Plan {
     /// Whether nothing is left to do.
     pub fn is_empty(&self) -> bool {
         self.steps().next().is_none()
+    }
+
+    /// Workloads whose pods the plan recycles: what a later run recognises its pods by.
+    pub fn owners(&self) -> Vec<Uid> {
+        let is_workload = |s: &&Step| !matches!(s.target.kind.as_str(), "Pod" | "Secret");
+        let rolled = self.steps().filter(is_workload).map(|s| s.target.uid.clone());
+        let replaced = self.steps().flat_map(|s| &s.verify).filter_map(|probe| match probe {
+            Probe::Replaced { replacement, .. } => Some(replacement.owner().uid.clone()),
+            Probe::OthersReady { .. }
+            | Probe::Gone
+            | Probe::Recreated
+            | Probe::RolledOut
+            | Probe::EndpointsReady { .. }
+            | Probe::TokenWorks { .. }
+            | Probe::AccountLists { .. }
+            | Probe::TokenRefused => None,
+        });
+        rolled.chain(replaced).collect::<BTreeSet<Uid>>().into_iter().collect()
     }
 
     /// Identifies the content: what a confirmation, a journal and an application speak about.
@@ -137,6 +157,42 @@ pub enum Action {
         /// `metadata.resourceVersion`.
         resource_version: String,
     },
+    /// Take the token out of a token secret, so that the controller manager writes a new one under the same name and
+    /// identity; only while it still holds the token that was seen.
+    RefillToken {
+        /// SHA-256 of `data.token` as it is written.
+        token_sha256: Digest,
+        /// Also take away the label with which the cleaner of unused tokens made it invalid.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        revive: bool,
+    },
+    /// Nothing: the controller manager fills the secret, or mends its CA, by itself.
+    AwaitToken,
+    /// Create a token secret for the target's account, for the controller manager to fill.
+    CreateToken {
+        /// Its name: the target's, or another one.
+        name: String,
+        /// The account.
+        account: String,
+        /// The account's identity.
+        account_uid: Uid,
+        /// File with labels, annotations and other keys, in the run's own directory: they can be secret, so a plan does
+        /// not hold them.
+        manifest_file: String,
+        /// SHA-256 of the file.
+        manifest_sha256: String,
+    },
+    /// Put another secret in the target's place in the lists of its account.
+    RepointAccount {
+        /// The account.
+        account: String,
+        /// The account's identity.
+        account_uid: Uid,
+        /// The secret to list.
+        to: String,
+    },
+    /// Delete a secret; bound to the target's UID.
+    DeleteSecret,
 }
 
 /// How the replacement of a pod is recognised.
@@ -206,6 +262,28 @@ pub enum Probe {
         /// At least.
         at_least: u32,
     },
+    /// A token secret holds a token that every API server accepts, and the CA that is expected.
+    TokenWorks {
+        /// Namespace.
+        namespace: String,
+        /// Name.
+        secret: String,
+        /// SHA-256 of a token that it must not hold any more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        other_than: Option<Digest>,
+        /// SHA-256 of each certificate in its `ca.crt`; none is any.
+        #[serde(default, skip_serializing_if = "CaBundle::is_empty")]
+        ca: CaBundle,
+    },
+    /// The lists of the target's account hold this secret where they held the target.
+    AccountLists {
+        /// The account.
+        account: String,
+        /// The secret.
+        secret: String,
+    },
+    /// Every API server refuses the token that the target held.
+    TokenRefused,
 }
 
 /// Something that was selected and is left alone.
@@ -236,7 +314,7 @@ pub enum SkipReason {
     Static,
     /// No controller would make it again.
     Bare,
-    /// Its controller is gone.
+    /// Its controller, or its account, is gone.
     Orphan,
     /// Work in progress would be lost.
     Job,
@@ -256,6 +334,20 @@ pub enum SkipReason {
     NoRollout,
     /// Belongs to a control plane.
     ControlPlane,
+    /// Somebody else takes care of it.
+    Foreign,
+    /// The cleaner of unused tokens made it invalid.
+    Invalid,
+    /// Its namespace is on its way out.
+    Terminating,
+    /// It holds the credential that the command itself uses.
+    OwnCredential,
+    /// Pods name it, and would name nothing afterwards.
+    DeadName,
+    /// Of another type: no token secret.
+    OtherType,
+    /// Its data can never be changed, and replacing it is not wanted.
+    Immutable,
 }
 
 #[cfg(test)]

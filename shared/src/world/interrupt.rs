@@ -98,6 +98,7 @@ async fn any(signals: &mut [Signal]) {
     reason = "a second Ctrl-C must not wait for anything: there is nobody left to return to"
 )]
 fn end_at_once() -> ! {
+    super::exec::end_all();
     std::process::exit(i32::from(crate::facts::exit::Exit::Interrupted.code()))
 }
 

@@ -4,5 +4,8 @@ pub mod beside;
 pub mod clock;
 pub mod cluster;
 pub mod dns;
+pub mod exec;
 pub mod files;
+pub mod hosts;
 pub mod interrupt;
+pub mod secrecy;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rotation_core::apply::effect::Effect;
 use rotation_core::apply::journal::{Chain, Entry, Seen};
 use rotation_core::apply::outcome::{Outcome, Proof};
+use rotation_core::facts::ca_bundle::CaBundle;
 use rotation_core::facts::credential::Digest;
 use rotation_core::facts::exit::Exit;
 use rotation_core::facts::identity::{ClusterIdentity, ObjectRef};
@@ -62,13 +63,37 @@ fn action_after(action: Option<&Action>) -> Option<Action> {
             }
         }
         Some(Action::CreatePod { .. }) => Action::RestartRollout { resource_version: "1".into() },
-        Some(Action::RestartRollout { .. }) => return None,
+        Some(Action::RestartRollout { .. }) => {
+            Action::RefillToken { token_sha256: Digest::of(b"x"), revive: false }
+        }
+        Some(Action::RefillToken { revive: false, .. }) => {
+            Action::RefillToken { token_sha256: Digest::of(b"x"), revive: true }
+        }
+        Some(Action::RefillToken { revive: true, .. }) => Action::AwaitToken,
+        Some(Action::AwaitToken) => Action::CreateToken {
+            name: "n".into(),
+            account: "a".into(),
+            account_uid: "u".into(),
+            manifest_file: String::new(),
+            manifest_sha256: String::new(),
+        },
+        Some(Action::CreateToken { .. }) => {
+            Action::RepointAccount { account: "a".into(), account_uid: "u".into(), to: "n".into() }
+        }
+        Some(Action::RepointAccount { .. }) => Action::DeleteSecret,
+        Some(Action::DeleteSecret) => return None,
     })
 }
 
 fn probe_after(probe: Option<&Probe>) -> Option<Probe> {
     let replaced = |replacement| Probe::Replaced { replacement, min_ready_seconds: 0 };
     let namespace = || "kube-system".to_owned();
+    let works = |other_than, pem: &str| Probe::TokenWorks {
+        namespace: namespace(),
+        secret: "s".into(),
+        other_than,
+        ca: CaBundle::of(pem),
+    };
     Some(match probe {
         None => Probe::OthersReady {
             namespace: namespace(),
@@ -90,7 +115,15 @@ fn probe_after(probe: Option<&Probe>) -> Option<Probe> {
             service: "kube-dns".into(),
             at_least: 1,
         },
-        Some(Probe::EndpointsReady { .. }) => return None,
+        Some(Probe::EndpointsReady { .. }) => works(None, ""),
+        Some(Probe::TokenWorks { other_than: None, .. }) => {
+            works(Some(Digest::of(b"x")), &double::tls::Authority::new("kubernetes").pem())
+        }
+        Some(Probe::TokenWorks { other_than: Some(_), .. }) => {
+            Probe::AccountLists { account: "a".into(), secret: "s".into() }
+        }
+        Some(Probe::AccountLists { .. }) => Probe::TokenRefused,
+        Some(Probe::TokenRefused) => return None,
     })
 }
 
@@ -112,7 +145,14 @@ fn skip_reason_after(reason: Option<SkipReason>) -> Option<SkipReason> {
         Some(R::TwoBudgets) => R::BudgetNeverAllows,
         Some(R::BudgetNeverAllows) => R::NoRollout,
         Some(R::NoRollout) => R::ControlPlane,
-        Some(R::ControlPlane) => return None,
+        Some(R::ControlPlane) => R::Foreign,
+        Some(R::Foreign) => R::Invalid,
+        Some(R::Invalid) => R::Terminating,
+        Some(R::Terminating) => R::OwnCredential,
+        Some(R::OwnCredential) => R::DeadName,
+        Some(R::DeadName) => R::OtherType,
+        Some(R::OtherType) => R::Immutable,
+        Some(R::Immutable) => return None,
     })
 }
 

@@ -3,7 +3,7 @@
 use crate::setup::{connect, pod};
 use double::{Api, Fault};
 use rotation_core::facts::workload::WorkloadKind;
-use rotation_core::world::cluster::{Answer, Cluster, Request};
+use rotation_core::world::cluster::{Answer, Cluster, Request, Thing};
 use serde_json::json;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ fn evict(name: &str, uid: &str) -> Request {
 
 fn delete(name: &str, uid: &str) -> Request {
     Request::Delete {
+        thing: Thing::Pod,
         namespace: "default".to_owned(),
         name: name.to_owned(),
         uid: uid.into(),
@@ -188,6 +189,7 @@ fn a_pod_is_created_once() {
     let api = Api::start();
     let cluster = connect(&api);
     let create = || Request::Create {
+        thing: Thing::Pod,
         namespace: "default".to_owned(),
         manifest: pod("default", "bare"),
         dry_run: false,

@@ -4,7 +4,7 @@ use crate::setup::{Files, connect, everything, through};
 use double::{Api, Fault, kubeconfig};
 use rotation_core::facts::exit::Fault as _;
 use rotation_core::facts::pod::Interner;
-use rotation_core::world::cluster::{Answer, Cluster, ClusterError, Request, Scope};
+use rotation_core::world::cluster::{Answer, Cluster, ClusterError, Request, Scope, Thing};
 use std::error::Error as _;
 
 const SECRET: &str = "hunter2-hunter2";
@@ -83,6 +83,7 @@ fn answers_keep_their_secrets_to_themselves() {
     api.stop();
     clean("stopped", &cluster.version().expect_err("stopped"));
     let request = Request::Create {
+        thing: Thing::Pod,
         namespace: "default".to_owned(),
         manifest: serde_json::json!({ "metadata": { "name": SECRET } }),
         dry_run: false,

@@ -21,6 +21,7 @@ mod select;
 mod store;
 mod stream;
 pub mod tls;
+pub mod tokens;
 
 pub use fault::Fault;
 pub use http::Recorded;
@@ -53,9 +54,16 @@ impl Default for Setup {
         Self {
             address: "127.0.0.1:0".to_owned(),
             tls: None,
-            groups: ["v1", "apps/v1", "batch/v1", "policy/v1", "authorization.k8s.io/v1"]
-                .map(str::to_owned)
-                .into(),
+            groups: [
+                "v1",
+                "apps/v1",
+                "batch/v1",
+                "policy/v1",
+                "authorization.k8s.io/v1",
+                "authentication.k8s.io/v1",
+            ]
+            .map(str::to_owned)
+            .into(),
             version: ("1".to_owned(), "33".to_owned(), "v1.33.0".to_owned()),
             page_limit: None,
             grace: Duration::ZERO,
@@ -133,18 +141,22 @@ impl Setup {
     /// # Panics
     /// When the address is taken.
     pub fn start(self) -> Api {
+        self.start_over(Arc::default())
+    }
+
+    fn start_over(self, store: Arc<Store>) -> Api {
         let listener = TcpListener::bind(&self.address).expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let api = Api(Arc::new(Inner {
             address,
             scheme: if self.tls.is_some() { "https" } else { "http" },
             setup: self,
-            store: Store::default(),
+            store,
             state: Mutex::default(),
             stopped: AtomicBool::new(false),
         }));
         let serving = api.clone();
-        std::thread::spawn(move || serving.accept(&listener));
+        std::thread::spawn(move || serving.listen(&listener));
         api
     }
 }
@@ -157,13 +169,15 @@ struct State {
     reaction: Option<Reaction>,
     connections: usize,
     open: Vec<TcpStream>,
+    /// Keys whose tokens are accepted; `None` is any.
+    accepted: Option<BTreeSet<String>>,
 }
 
 struct Inner {
     address: SocketAddr,
     scheme: &'static str,
     setup: Setup,
-    store: Store,
+    store: Arc<Store>,
     state: Mutex<State>,
     stopped: AtomicBool,
 }
@@ -181,6 +195,35 @@ impl Api {
     /// A server to be set up first.
     pub fn setup() -> Setup {
         Setup::default()
+    }
+
+    /// Another API server of the same cluster: the same objects, and faults, rights and keys of its own.
+    #[must_use]
+    pub fn sibling(&self) -> Self {
+        Setup::default().start_over(Arc::clone(&self.0.store))
+    }
+
+    /// Stops, and starts again at the same address with the same objects, as a server of another setup.
+    ///
+    /// # Panics
+    /// When somebody else takes the address in between.
+    #[must_use]
+    pub fn reborn(&self, setup: Setup) -> Self {
+        self.stop();
+        let address = self.0.address.to_string();
+        let (accepted, reaction) = {
+            let state = self.state();
+            (state.accepted.clone(), state.reaction.clone())
+        };
+        let limit = std::time::Instant::now() + Duration::from_secs(20);
+        while TcpListener::bind(&address).is_err() {
+            assert!(std::time::Instant::now() < limit, "{address} does not become free");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let reborn = setup.address(address).start_over(Arc::clone(&self.0.store));
+        reborn.state().accepted = accepted;
+        reborn.state().reaction = reaction;
+        reborn
     }
 
     /// Its address.
@@ -312,7 +355,7 @@ impl Api {
         }
     }
 
-    fn accept(&self, listener: &TcpListener) {
+    fn listen(&self, listener: &TcpListener) {
         while let Ok((stream, _)) = listener.accept() {
             if self.is_stopped() {
                 return;

@@ -5,7 +5,9 @@ use crate::fault::{over_budget, status};
 use crate::http::Recorded;
 use crate::respond::Reply;
 use crate::select;
+use crate::store::resource_of;
 use crate::stream::Watch;
+use crate::tokens;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -101,10 +103,14 @@ pub(crate) fn route(api: &Api, request: &Recorded) -> Reply {
         return review(api, request);
     }
     let verb = place.verb(request);
+    let is_review = place.resource.ends_with("tokenreviews");
     if is_denied(api, verb, &place.plain()) {
         let message =
             format!("{} is forbidden: User \"double\" cannot {verb} resource", place.plain());
         return failure(403, "Forbidden", &message, &json!({}));
+    }
+    if is_review {
+        return tokens::review(api, request);
     }
     let namespace = place.namespace.clone().unwrap_or_default();
     let Some(name) = &place.name else {
@@ -241,7 +247,23 @@ fn create(api: &Api, place: &Place, request: &Recorded) -> Reply {
     }
     let namespace = place.namespace.clone().unwrap_or_default();
     object["metadata"]["namespace"] = namespace.clone().into();
+    if let (Some(stem), true) =
+        (object["metadata"]["generateName"].as_str(), object["metadata"]["name"].is_null())
+    {
+        let name = format!("{stem}{:05}", api.0.store.lock().version % 100_000);
+        object["metadata"]["name"] = name.into();
+    }
     let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let home = api.0.store.get("namespaces", "", &namespace);
+    if home.is_some_and(|n| n["status"]["phase"] == "Terminating") {
+        let message = format!(
+            "{} \"{name}\" is forbidden: unable to create new content in namespace {namespace} because it is being terminated",
+            place.plain()
+        );
+        let cause =
+            json!({ "causes": [{ "reason": "NamespaceTerminating", "message": "it is going" }] });
+        return failure(403, "Forbidden", &message, &cause);
+    }
     if api.0.store.get(&place.resource, &namespace, &name).is_some() {
         let message = format!("{} \"{name}\" already exists", place.plain());
         return failure(409, "AlreadyExists", &message, &json!({}));
@@ -251,6 +273,9 @@ fn create(api: &Api, place: &Place, request: &Recorded) -> Reply {
             meta.remove("uid");
         }
         api.put(object.clone());
+        if let Some(made) = api.0.store.get(&place.resource, &namespace, &name) {
+            object = made;
+        }
     }
     Reply::json(201, &object)
 }
@@ -338,8 +363,9 @@ fn vanish(api: &Api, found: &Value, asked: &Value) {
     let (namespace, name, uid) =
         (text(&meta["namespace"]), text(&meta["name"]), text(&meta["uid"]));
     let grace = if asked.as_u64() == Some(0) { Duration::ZERO } else { api.0.setup.grace };
-    if grace.is_zero() {
-        api.remove("pods", &namespace, &name);
+    let resource = resource_of(found);
+    if grace.is_zero() || resource != "pods" {
+        api.remove(&resource, &namespace, &name);
         return;
     }
     if meta["deletionTimestamp"].is_string() {
@@ -365,6 +391,9 @@ fn patch(api: &Api, mut found: Value, request: &Recorded) -> Reply {
     let options = json!({ "preconditions": { "uid": meta["uid"], "resourceVersion": meta["resourceVersion"] } });
     if let Some(conflict) = other_object(&found, &options) {
         return conflict;
+    }
+    if let Some(refusal) = tokens::forbids(&found, &patch) {
+        return refusal;
     }
     merge(&mut found, &patch);
     if request.parameter("dryRun") != "All" {

@@ -152,7 +152,7 @@ impl Store {
 }
 
 /// `apps/deployments` for a Deployment of `apps/v1`; `pods` for a Pod.
-fn resource_of(object: &Value) -> String {
+pub(crate) fn resource_of(object: &Value) -> String {
     let kind = object["kind"].as_str().expect("objects have a kind").to_lowercase();
     let plural = match kind.as_str() {
         "endpoints" => kind,

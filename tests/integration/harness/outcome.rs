@@ -85,7 +85,8 @@ fn plain(text: &str) -> String {
         // Kubernetes makes names of these letters only, so that they never form a word.
         let letter = "[bcdfghjklmnpqrstvwxz2456789]";
         [
-            (r"\S+/rotation/recycle/\S+\.jsonl".to_owned(), "[JOURNAL]"),
+            (r"\S+/rotation/[a-z-]+/\S+\.jsonl".to_owned(), "[JOURNAL]"),
+            (r"\S+/rotation/[a-z-]+/\S+\.backup".to_owned(), "[BACKUP]"),
             (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}".to_owned(), "[UID]"),
             (r"https?://127\.\d+\.\d+\.\d+:\d+".to_owned(), "[SERVER]"),
             (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( UTC|Z)?".to_owned(), "[TIME]"),

@@ -9,13 +9,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
-/// The tool.
+/// `kubectl recycle`.
 pub(crate) const TOOL: &str = env!("CARGO_BIN_EXE_kubectl-recycle");
+/// `kubectl reset-sa-secrets`.
+pub(crate) const RESET: &str = env!("CARGO_BIN_EXE_kubectl-reset_sa_secrets");
 
 /// Where the tool runs.
 pub(crate) struct Sandbox {
     dir: TempDir,
     kubeconfig: PathBuf,
+    tool: &'static str,
 }
 
 impl Sandbox {
@@ -23,7 +26,7 @@ impl Sandbox {
     pub(crate) fn new(kubeconfig: &Path) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("home")).unwrap();
-        Self { dir, kubeconfig: kubeconfig.to_path_buf() }
+        Self { dir, kubeconfig: kubeconfig.to_path_buf(), tool: TOOL }
     }
 
     /// With a kubeconfig of its own.
@@ -32,6 +35,13 @@ impl Sandbox {
         sandbox.kubeconfig = sandbox.path("kubeconfig");
         fs::write(&sandbox.kubeconfig, kubeconfig).unwrap();
         sandbox
+    }
+
+    /// For another tool.
+    #[must_use]
+    pub(crate) fn of(mut self, tool: &'static str) -> Self {
+        self.tool = tool;
+        self
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -52,7 +62,7 @@ impl Sandbox {
 
     /// The tool with nothing of the caller's environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(TOOL);
+        let mut command = Command::new(self.tool);
         self.prepare(&mut command);
         command.args(arguments);
         command
@@ -82,7 +92,11 @@ impl Sandbox {
 
     /// Starts the tool and goes on.
     pub(crate) fn start(&self, line: &str) -> Running {
-        let mut command = self.command(&line.split_whitespace().collect::<Vec<_>>());
+        self.begin(self.command(&line.split_whitespace().collect::<Vec<_>>()))
+    }
+
+    /// Starts a command that was prepared, and goes on.
+    pub(crate) fn begin(&self, mut command: Command) -> Running {
         let (out, err) = (self.path("stdout"), self.path("stderr"));
         command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
         let child = command.spawn().unwrap();
@@ -99,6 +113,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Whether it still runs.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Waits until stderr holds these words, or the tool has ended.
     pub(crate) fn wait_for(&mut self, words: &str) {
         until(words, || {

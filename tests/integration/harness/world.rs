@@ -67,7 +67,7 @@ pub(crate) fn deployment(
     }
 }
 
-fn owner(kind: &str, name: &str, uid: &str) -> Value {
+pub(crate) fn owner(kind: &str, name: &str, uid: &str) -> Value {
     json!({"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": uid, "controller": true})
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn pod(namespace: &str, name: &str, node: &str, labels: &Value, owner
 }
 
 /// What a controller does: another pod of another name and UID.
-fn again(api: &Api, gone: &Value, number: usize) {
+pub(crate) fn again(api: &Api, gone: &Value, number: usize) {
     if gone["kind"] != "Pod" || gone["metadata"]["ownerReferences"][0].is_null() {
         return;
     }

@@ -1,8 +1,11 @@
-//! The command line: `cargo lab up|down|status|kubeconfig|logs|exec|demo|packages`.
+//! The command line: `cargo lab up|down|status|...`, see `cargo lab --help`.
 //!
 //! What another program may read goes to stdout, everything said to a person to stderr.
 
+mod bosh;
+mod components;
 mod machines;
+mod secrets;
 mod status;
 
 use std::ffi::OsString;
@@ -13,6 +16,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 
+use self::components::Change;
 use crate::demo::Demo;
 use crate::loopback::{Generation, Loopback, Options};
 use crate::process::{self, Processes};
@@ -44,9 +48,28 @@ enum Verb {
     Logs(Logs),
     /// Run a command with KUBECONFIG and PATH set for a lab.
     Exec(Exec),
+    /// Let the pods of the runbooks' world mount token secrets, or make awkward or many ones.
+    Tokens(secrets::Tokens),
+    /// Put another signing key or another root CA into use, as a rotation does.
+    Rotate(secrets::Rotate),
+    /// Say what the API server answers to the program in each pod, with the credential that it holds.
+    Inside(Named),
+    /// Stop a component.
+    Stop(components::Which),
+    /// Start a component that was stopped.
+    Start(components::Which),
+    /// Stop the clock of a component: it holds its connections and does nothing.
+    Freeze(components::Which),
+    /// Let a frozen component go on.
+    Thaw(components::Which),
+    /// Restart the controller manager with kube's own limits, or slower ones; the lab's are lifted by default.
+    Slow(components::Slow),
     /// Show what the runbook's command breaks and what `kubectl recycle` does instead; cleans up after itself.
     Demo(Demo),
-    /// Print the Debian packages that machines need and that are not installed, one a line.
+    /// VMs as BOSH makes them, with a director and a `bosh` before them. Needs root.
+    #[command(subcommand)]
+    Bosh(bosh::Verb),
+    /// Print the Debian packages that machines and BOSH VMs need and that are not installed, one a line.
     Packages,
 }
 
@@ -130,6 +153,15 @@ impl Cli {
             }
             Verb::Logs(logs) => logs.run(),
             Verb::Exec(exec) => exec.run(),
+            Verb::Tokens(tokens) => tokens.run(),
+            Verb::Rotate(rotate) => rotate.run(),
+            Verb::Inside(named) => out(&secrets::inside(&named)?),
+            Verb::Stop(which) => which.run(Change::Stop),
+            Verb::Start(which) => which.run(Change::Start),
+            Verb::Freeze(which) => which.run(Change::Freeze),
+            Verb::Thaw(which) => which.run(Change::Thaw),
+            Verb::Slow(slow) => slow.run(),
+            Verb::Bosh(verb) => verb.run(),
             Verb::Packages => out(&machines::packages()),
         }?;
         Ok(ExitCode::SUCCESS)

@@ -4,28 +4,40 @@
 //! Everything listens on an address block of the lab's own and keeps its files in the lab's directory. Dropping
 //! the handle takes the lab down, also when a test panics; if even that does not happen, the next start does.
 
+mod controllers;
 mod flags;
+mod inside;
+mod keys;
 mod kubectl;
 mod nodes;
 mod pki;
+mod proxy;
+mod roots;
+mod secrets;
 mod settings;
 mod stages;
 mod start;
 mod wait;
 
-use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result};
 use rustix::process::Signal;
 
+pub use controllers::Pace;
 pub use flags::DNS;
+pub use inside::{Answer, Client, Credential, Inside, Reads};
+pub use keys::{OldTokens, SigningKey};
 pub use kubectl::Kubectl;
 pub use nodes::Health;
 pub use pki::Authority;
+pub use proxy::Proxy;
+pub use roots::{Roots, SecondCa};
+pub use secrets::TokenSecret;
 pub use settings::{Component, Generation, Options, Settings};
-pub(crate) use start::keep_logs;
+pub(crate) use start::{keep_logs, unused_name};
 
 use crate::process::{Owner, Processes, owner};
 use crate::{components, labs};
@@ -34,7 +46,7 @@ use crate::{components, labs};
 #[derive(Debug)]
 pub struct Loopback {
     processes: Processes,
-    settings: RefCell<Settings>,
+    settings: Mutex<Settings>,
     /// The programs of today's generation: etcd, kwok, kubeadm, kubectl.
     current: PathBuf,
     /// The control plane's programs.
@@ -60,7 +72,7 @@ impl Loopback {
         };
         Ok(Self {
             processes: Processes::open(&dir)?,
-            settings: RefCell::new(settings),
+            settings: Mutex::new(settings),
             current,
             plane,
             ours: false,
@@ -94,7 +106,7 @@ impl Loopback {
 
     /// The URL of every API server.
     pub fn servers(&self) -> Vec<String> {
-        self.settings.borrow().servers()
+        self.recorded().servers()
     }
 
     /// The directory of programs with kubectl in it, for a `PATH`.
@@ -104,7 +116,7 @@ impl Loopback {
 
     /// What it is made of.
     pub fn settings(&self) -> Settings {
-        self.settings.borrow().clone()
+        self.recorded().clone()
     }
 
     /// Where a component writes what it says.
@@ -178,17 +190,51 @@ impl Loopback {
 
     /// Sets the flags that a component gets beside the lab's own, from its next start on.
     pub fn set_flags(&self, component: Component, flags: &[&str]) -> Result<()> {
-        let mut settings = self.settings.borrow_mut();
+        let mut settings = self.recorded();
         let more = flags.iter().map(|&flag| flag.to_owned()).collect();
         settings.flags.insert(component.to_string(), more);
         settings.write(self.dir())
+    }
+
+    /// Sets these flags from a component's next start on, and leaves those of other names as they are.
+    pub fn also_flags(&self, component: Component, flags: &[&str]) -> Result<()> {
+        let more: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
+        let before = self.recorded().flags.get(&component.to_string()).cloned();
+        let all = flags::merged(before.unwrap_or_default(), &more);
+        self.set_flags(component, &all.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// Kills a component and starts it with the flags that it has now.
+    fn restart(&self, component: Component) -> Result<()> {
+        if self.runs(component) {
+            self.kill(component)?;
+        }
+        self.start_component(component)
+    }
+
+    /// The values of a flag that a component has beside the lab's own.
+    fn flags_named(&self, component: Component, name: &str) -> Vec<String> {
+        let settings = self.recorded();
+        let all = settings.flags.get(&component.to_string());
+        let value = |flag: &String| {
+            flag.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')).map(str::to_owned)
+        };
+        all.into_iter().flatten().filter_map(value).collect()
+    }
+
+    fn recorded(&self) -> MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn kubeadm(&self) -> PathBuf {
+        self.current.join("kubeadm")
     }
 
     /// Another serving certificate (`apiserver.crt`, `apiserver.key`) and another signing key (`sa.key`, `sa.pub`),
     /// in a directory of their own, beside the authority (`ca.crt`, `ca.key`) that signed the certificate. To be
     /// put into use with [`Self::restart_with`].
     pub fn spare_pki(&self, name: &str, authority: Authority) -> Result<PathBuf> {
-        pki::spare(&self.current.join("kubeadm"), &self.settings(), self.dir(), name, authority)
+        pki::spare(&self.kubeadm(), &self.settings(), self.dir(), name, authority)
     }
 
     /// Stops the clock of a component: it holds its connections and answers nothing, until [`Self::thaw`].

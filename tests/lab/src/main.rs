@@ -6,6 +6,9 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
+    if let Some(code) = lab::bosh::play() {
+        return code;
+    }
     match lab::cli::Cli::parse().run() {
         Ok(code) => code,
         Err(error) => {

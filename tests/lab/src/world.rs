@@ -5,6 +5,7 @@
 //! ones see for themselves.
 
 pub mod awkward;
+pub mod tokens;
 
 use crate::loopback::DNS;
 

@@ -6,6 +6,7 @@ mod loopback {
     mod awkward;
     mod dialling;
     mod sweep;
+    mod tokens;
 }
 
 use std::time::Duration;

@@ -6,6 +6,7 @@
 mod machines {
     pub(crate) mod dns;
     pub(crate) mod ends;
+    pub(crate) mod keys;
     pub(crate) mod pods;
 }
 
@@ -18,7 +19,7 @@ use anyhow::{Context as _, Result, ensure};
 use lab::machines::{Machines, Options, advice, missing};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-use machines::{dns, ends, pods};
+use machines::{dns, ends, keys, pods};
 
 /// Set for a child of these tests: it brings a lab of this name up and waits to be killed.
 pub(crate) const CHILD: &str = "LAB_TEST_CHILD";
@@ -32,7 +33,7 @@ fn main() -> Result<()> {
     }
     let arguments = Arguments::from_args();
     let missing = advice(&missing());
-    let shared: [(&str, Test); 9] = [
+    let shared: [(&str, Test); 10] = [
         ("the_kubeconfig_reaches_the_cluster_from_outside", kubeconfig),
         ("machines_are_separate_and_have_no_way_out", no_way_out),
         ("the_runbooks_objects_run", pods::runs_the_world),
@@ -40,6 +41,7 @@ fn main() -> Result<()> {
         ("logs_and_exec", pods::logs_and_exec),
         ("a_port_of_a_machine_can_be_reached", forward),
         ("a_kubelet_comes_back", kubelet_comes_back),
+        ("the_signing_key_changes", keys::the_signing_key_changes),
         ("deleting_dns_pods_one_by_one_loses_no_name", dns::one_by_one),
         ("the_runbooks_command_loses_names", dns::all_at_once),
     ];

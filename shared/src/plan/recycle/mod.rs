@@ -6,8 +6,10 @@
 pub mod choice;
 pub mod options;
 pub mod order;
+pub mod place;
 pub mod plan;
 pub mod pods;
+pub mod presets;
 pub mod replacement;
 pub mod rollout;
 pub mod scene;

@@ -162,6 +162,11 @@ fn lines(plan: &Plan) -> Vec<String> {
                     Action::RestartRollout { resource_version } => {
                         format!("roll out {resource_version}")
                     }
+                    Action::RefillToken { .. }
+                    | Action::AwaitToken
+                    | Action::CreateToken { .. }
+                    | Action::RepointAccount { .. }
+                    | Action::DeleteSecret => panic!("no plan of pods holds it"),
                 };
                 lines.push(format!("{action} {}", step.target.name));
             }

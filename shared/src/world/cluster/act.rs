@@ -2,6 +2,7 @@
 
 use super::answer::Answer;
 use super::ask::{AT_ONCE, Asker};
+use super::fault::ClusterError;
 use super::query::{collection, encode};
 use crate::facts::identity::Uid;
 use crate::facts::workload::WorkloadKind;
@@ -10,6 +11,32 @@ use futures_util::stream::FuturesUnordered;
 use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+/// Kinds of objects of the core group that are created, changed or deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thing {
+    /// A pod.
+    Pod,
+    /// A secret.
+    Secret,
+    /// A service account.
+    ServiceAccount,
+}
+
+impl Thing {
+    /// Resource name in URLs and in access rules.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Pod => "pods",
+            Self::Secret => "secrets",
+            Self::ServiceAccount => "serviceaccounts",
+        }
+    }
+
+    fn collection(self, namespace: &str) -> String {
+        collection("/api/v1", Some(namespace), self.plural())
+    }
+}
 
 /// A change to ask for. What is destroyed is named by its UID.
 #[derive(Clone, Debug)]
@@ -27,8 +54,10 @@ pub enum Request {
         /// Only let the server check.
         dry_run: bool,
     },
-    /// Delete a pod: budgets are not asked.
+    /// Delete: budgets are not asked.
     Delete {
+        /// Of which kind.
+        thing: Thing,
         /// Namespace.
         namespace: String,
         /// Name.
@@ -59,12 +88,31 @@ pub enum Request {
         /// Only let the server check.
         dry_run: bool,
     },
-    /// Create a pod.
+    /// Create.
     Create {
+        /// Of which kind.
+        thing: Thing,
         /// Namespace.
         namespace: String,
-        /// The pod.
+        /// The object.
         manifest: Value,
+        /// Only let the server check.
+        dry_run: bool,
+    },
+    /// Merge a change into an object (RFC 7396) that is still the one that was seen, in the state in which it was seen.
+    Merge {
+        /// Of which kind.
+        thing: Thing,
+        /// Namespace.
+        namespace: String,
+        /// Name.
+        name: String,
+        /// Identity.
+        uid: Uid,
+        /// State on which the decision rests.
+        resource_version: String,
+        /// What changes; `null` takes a key away.
+        change: Value,
         /// Only let the server check.
         dry_run: bool,
     },
@@ -103,14 +151,22 @@ impl Request {
                 .to_string()
                 .into_bytes(),
             },
-            Self::Delete { namespace, name, uid, resource_version, grace_seconds, dry_run } => {
+            Self::Delete {
+                thing,
+                namespace,
+                name,
+                uid,
+                resource_version,
+                grace_seconds,
+                dry_run,
+            } => {
                 let mut options =
                     delete_options(uid, resource_version.as_deref(), *grace_seconds, *dry_run);
                 options["apiVersion"] = "v1".into();
                 options["kind"] = "DeleteOptions".into();
                 Outgoing {
                     method: Method::DELETE,
-                    path: pod(namespace, name),
+                    path: format!("{}/{}", thing.collection(namespace), encode(name)),
                     content_type: "application/json",
                     body: options.to_string().into_bytes(),
                 }
@@ -136,12 +192,28 @@ impl Request {
                     .into_bytes(),
                 }
             }
-            Self::Create { namespace, manifest, dry_run } => Outgoing {
+            Self::Create { thing, namespace, manifest, dry_run } => Outgoing {
                 method: Method::POST,
-                path: collection("/api/v1", Some(namespace), "pods") + &dry(*dry_run, ""),
+                path: thing.collection(namespace) + &dry(*dry_run, ""),
                 content_type: "application/json",
                 body: manifest.to_string().into_bytes(),
             },
+            Self::Merge { thing, namespace, name, uid, resource_version, change, dry_run } => {
+                let mut body = change.clone();
+                body["metadata"]["uid"] = json!(uid);
+                body["metadata"]["resourceVersion"] = json!(resource_version);
+                Outgoing {
+                    method: Method::PATCH,
+                    path: format!(
+                        "{}/{}{}",
+                        thing.collection(namespace),
+                        encode(name),
+                        dry(*dry_run, "")
+                    ),
+                    content_type: "application/merge-patch+json",
+                    body: body.to_string().into_bytes(),
+                }
+            }
         }
     }
 }
@@ -163,6 +235,23 @@ fn delete_options(
         options["dryRun"] = json!(["All"]);
     }
     options
+}
+
+/// Creates one object; the answer is the object.
+pub(super) async fn create(
+    asker: &Asker,
+    thing: Thing,
+    namespace: &str,
+    manifest: &Value,
+) -> Result<Value, ClusterError> {
+    let path = thing.collection(namespace);
+    let body = manifest.to_string().into_bytes();
+    let reply = asker.once(Method::POST, &path, Some("application/json"), body).await?;
+    if reply.status.is_success() {
+        asker.parse(&path, &reply.body)
+    } else {
+        Err(asker.refused(&path, &reply))
+    }
 }
 
 /// Sends the requests, a few at a time, each once; half as many at a time once the server says that it is overloaded.
@@ -233,6 +322,7 @@ mod tests {
     #[test]
     fn a_delete_carries_the_uid() {
         let mut request = Request::Delete {
+            thing: Thing::Pod,
             namespace: "n".to_owned(),
             name: "p".to_owned(),
             uid: "u-1".into(),
@@ -254,6 +344,28 @@ mod tests {
         }
         assert!(
             bytes(&request).2.contains(r#""preconditions":{"resourceVersion":"7","uid":"u-1"}"#)
+        );
+    }
+
+    #[test]
+    fn a_merge_is_bound_to_what_was_seen() {
+        let request = Request::Merge {
+            thing: Thing::Secret,
+            namespace: "n".to_owned(),
+            name: "s".to_owned(),
+            uid: "u".into(),
+            resource_version: "7".to_owned(),
+            change: json!({"data": {"token": null}}),
+            dry_run: true,
+        };
+        let (method, path, body) = bytes(&request);
+        assert_eq!(
+            (method, path.as_str(), body.as_str()),
+            (
+                Method::PATCH,
+                "/api/v1/namespaces/n/secrets/s?dryRun=All",
+                r#"{"data":{"token":null},"metadata":{"resourceVersion":"7","uid":"u"}}"#
+            )
         );
     }
 

@@ -9,9 +9,9 @@ use std::time::Duration;
 pub enum Answer {
     /// Done, or begun.
     Accepted,
-    /// There is no such pod any more.
+    /// There is no such object any more.
     Gone,
-    /// Another pod has this name now.
+    /// Another object has this name now.
     Replaced,
     /// A disruption budget does not allow it now.
     Budget {
@@ -87,7 +87,7 @@ impl Answer {
             }
             403 | 429 | 504 if budget => Self::Budget { message, retry_after },
             403 => Self::Forbidden { message },
-            404 if is_about_a_pod(request, &status) => Self::Gone,
+            404 if is_about_the_object(request, &status) => Self::Gone,
             409 if says("UID in precondition") || says("UID in the precondition") => Self::Replaced,
             409 => Self::Conflict { message },
             429 => Self::Overloaded { retry_after },
@@ -110,11 +110,16 @@ impl Answer {
 }
 
 /// A 404 can also mean that the server does not know the way, or the namespace.
-fn is_about_a_pod(request: &Request, status: &Status) -> bool {
-    let deletes = matches!(request, Request::Evict { .. } | Request::Delete { .. });
-    let restarts = matches!(request, Request::RestartRollout { .. });
+fn is_about_the_object(request: &Request, status: &Status) -> bool {
+    let names_one = match request {
+        Request::Evict { .. }
+        | Request::Delete { .. }
+        | Request::RestartRollout { .. }
+        | Request::Merge { .. } => true,
+        Request::Create { .. } => false,
+    };
     let named = !status.details.kind.is_empty() && status.details.kind != "namespaces";
-    status.reason == "NotFound" && named && (deletes || restarts)
+    status.reason == "NotFound" && named && names_one
 }
 
 /// The message, and the causes that it leaves out.

@@ -10,10 +10,12 @@ use super::fault::ClusterError;
 use super::kubeconfig::Chosen;
 use super::tls_fault::ConnectFault;
 use super::token_file::TokenFile;
+use crate::facts::jwt::Claims;
 use crate::facts::trace::RequestTrace;
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 use jiff::{SignedDuration, Timestamp};
 use kube::client::Body;
+use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::sync::Mutex;
@@ -54,6 +56,21 @@ pub(super) struct Reply {
     pub(super) retry_after: Option<Duration>,
     pub(super) date: Option<Timestamp>,
     pub(super) body: bytes::Bytes,
+}
+
+/// In which form an answer is wanted.
+#[derive(Clone, Copy)]
+pub(super) struct Form {
+    /// `Accept`.
+    pub(super) accept: &'static str,
+    /// `Accept-Encoding`, where it is not left to the client.
+    pub(super) encoding: Option<&'static str>,
+}
+
+impl Default for Form {
+    fn default() -> Self {
+        Self { accept: "application/json", encoding: None }
+    }
 }
 
 /// The part of a `Status` that is read.
@@ -144,6 +161,17 @@ impl Asker {
         self.time.lock().ok().and_then(|time| *time)
     }
 
+    /// What the token that we show says of itself, if we show one.
+    pub(super) fn own_claims(&self) -> Option<Claims> {
+        if let Some(token) = &self.connection.token {
+            return Claims::read(token.expose());
+        }
+        if let Some(file) = &self.token_file {
+            return file.claims();
+        }
+        Claims::read(self.chosen.user.token.as_ref()?.expose_secret())
+    }
+
     /// A client whose credential is still good.
     async fn client(&self) -> Result<kube::Client, ClusterError> {
         let mut current = self.current.lock().await;
@@ -161,12 +189,11 @@ impl Asker {
         path: &str,
         content_type: Option<&str>,
         body: Vec<u8>,
-        encoding: Option<&'static str>,
+        form: Form,
     ) -> Result<http::Response<Body>, ClusterError> {
-        let mut request = http::Request::builder()
-            .method(&method)
-            .uri(path)
-            .header(header::ACCEPT, "application/json");
+        let Form { accept, encoding } = form;
+        let mut request =
+            http::Request::builder().method(&method).uri(path).header(header::ACCEPT, accept);
         if let Some(content_type) = content_type {
             request = request.header(header::CONTENT_TYPE, content_type);
         }
@@ -201,10 +228,21 @@ impl Asker {
         content_type: Option<&str>,
         body: Vec<u8>,
     ) -> Result<Reply, ClusterError> {
+        self.once_as(method, path, content_type, body, Form::default()).await
+    }
+
+    async fn once_as(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: Option<&str>,
+        body: Vec<u8>,
+        form: Form,
+    ) -> Result<Reply, ClusterError> {
         // The semaphore is never closed.
         let _slot = self.slots.acquire().await.ok();
         let exchange = async {
-            let response = self.send(method, path, content_type, body, None).await?;
+            let response = self.send(method, path, content_type, body, form).await?;
             let (head, body) = response.into_parts();
             let date = self.note_time(&head.headers);
             let body = body.collect_bytes().await.map_err(|e| self.broken(&e))?;
@@ -222,12 +260,23 @@ impl Asker {
     pub(super) async fn get(&self, path: &str) -> Result<Reply, ClusterError> {
         // The semaphore is never closed.
         let _turn = self.reads.acquire().await.ok();
-        self.patient(Method::GET, path, Vec::new()).await
+        self.patient(Method::GET, path, Vec::new(), Form::default()).await
+    }
+
+    /// Reads in another form than plain JSON.
+    pub(super) async fn get_as(
+        &self,
+        path: &str,
+        accept: &'static str,
+    ) -> Result<Reply, ClusterError> {
+        // The semaphore is never closed.
+        let _turn = self.reads.acquire().await.ok();
+        self.patient(Method::GET, path, Vec::new(), Form { accept, ..Form::default() }).await
     }
 
     /// A question in the form of a POST, such as an access review; asked again like a read.
     pub(super) async fn review(&self, path: &str, body: Vec<u8>) -> Result<Reply, ClusterError> {
-        self.patient(Method::POST, path, body).await
+        self.patient(Method::POST, path, body, Form::default()).await
     }
 
     async fn patient(
@@ -235,12 +284,13 @@ impl Asker {
         method: Method,
         path: &str,
         body: Vec<u8>,
+        form: Form,
     ) -> Result<Reply, ClusterError> {
         let content_type = (!body.is_empty()).then_some("application/json");
         let mut pause = Duration::from_millis(200);
         let mut reread = false;
         for last in (1..=TRIES).map(|attempt| attempt == TRIES) {
-            let result = self.once(method.clone(), path, content_type, body.clone()).await;
+            let result = self.once_as(method.clone(), path, content_type, body.clone(), form).await;
             let wanted = match &result {
                 Ok(reply) if reply.status.is_success() => return result,
                 Ok(reply) if reply.status == StatusCode::UNAUTHORIZED && !reread => {
@@ -289,17 +339,34 @@ impl Asker {
         path: &str,
         body: &[u8],
     ) -> Result<T, ClusterError> {
-        serde_json::from_slice(body).map_err(|e| {
-            if body.first().is_none_or(|b| *b != b'{') {
-                return self.no_api(path, StatusCode::OK);
-            }
-            // serde's own message can quote the value that does not fit.
-            ClusterError::Unreadable {
-                server: self.server(),
-                path: path.split('?').next().unwrap_or(path).to_owned(),
-                reason: format!("it makes no sense at line {}, column {}", e.line(), e.column()),
-            }
-        })
+        serde_json::from_slice(body).map_err(|e| self.misread(path, body, &e))
+    }
+
+    /// What is no JSON, or does not fit.
+    pub(super) fn misread(
+        &self,
+        path: &str,
+        body: &[u8],
+        error: &serde_json::Error,
+    ) -> ClusterError {
+        if body.first().is_none_or(|b| *b != b'{') {
+            return self.no_api(path, StatusCode::OK);
+        }
+        self.unreadable(path, error)
+    }
+
+    /// JSON that does not fit.
+    pub(super) fn unreadable(&self, path: &str, error: &serde_json::Error) -> ClusterError {
+        // serde's own message can quote the value that does not fit.
+        ClusterError::Unreadable {
+            server: self.server(),
+            path: path.split('?').next().unwrap_or(path).to_owned(),
+            reason: format!(
+                "it makes no sense at line {}, column {}",
+                error.line(),
+                error.column()
+            ),
+        }
     }
 
     /// An answer that is not a success, as an error.

@@ -1,17 +1,18 @@
-//! Keeps the pods of a query current: by a watch, by listing again where a watch has lost its thread, and by listing
+//! Keeps the objects of a query current: by a watch, by listing again where a watch has lost its thread, and by listing
 //! every two seconds where the server does not let us watch.
 
 use super::Runner;
 use super::ask::Asker;
 use super::fault::ClusterError;
-use super::list::{ListVersion, Part, pages};
-use super::query::{Listing, PodQuery};
-use super::read::pod_listing;
+use super::list::{ListVersion, Part, Wire, pages};
+use super::query::{Listing, Scope};
 use super::watch::{End, Event, watch};
+use crate::facts::account::{AccountToken, TokenWire};
 use crate::facts::identity::Uid;
 use crate::facts::pod::{Interner, Pod};
 use crate::facts::pod_wire;
 use crate::world::interrupt::Interrupt;
+use serde::de::DeserializeOwned;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,12 +26,60 @@ const POLL: Duration = Duration::from_secs(2);
 /// The first and the longest pause after a failure.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
-/// What happened to the pods of a query.
+/// A kind of object that can be followed.
+pub trait Followed: Sized + 'static {
+    /// As the API sends it.
+    type Wire: DeserializeOwned + Send + 'static;
+
+    /// Identity of what the API sent.
+    fn uid_of(wire: &Self::Wire) -> &str;
+
+    /// As facts; `None` for what is no such object.
+    fn of(wire: Self::Wire, interner: &mut Interner) -> Option<Self>;
+
+    /// Identity, namespace, name.
+    fn identity(&self) -> (Uid, Arc<str>, Box<str>);
+}
+
+impl Followed for Pod {
+    type Wire = pod_wire::Pod;
+
+    fn uid_of(wire: &pod_wire::Pod) -> &str {
+        wire.metadata.uid()
+    }
+
+    fn of(wire: pod_wire::Pod, interner: &mut Interner) -> Option<Self> {
+        Self::read(wire, interner)
+    }
+
+    fn identity(&self) -> (Uid, Arc<str>, Box<str>) {
+        (self.uid.clone(), Arc::clone(&self.namespace), self.name.clone())
+    }
+}
+
+impl Followed for AccountToken {
+    type Wire = TokenWire;
+
+    fn uid_of(wire: &TokenWire) -> &str {
+        wire.uid()
+    }
+
+    fn of(wire: TokenWire, _: &mut Interner) -> Option<Self> {
+        wire.token()
+    }
+
+    fn identity(&self) -> (Uid, Arc<str>, Box<str>) {
+        let secret = &self.secret;
+        (secret.uid.clone(), secret.namespace.as_str().into(), secret.name.as_str().into())
+    }
+}
+
+/// What happened to the objects of a query.
 #[derive(Debug)]
-pub enum FeedEvent {
-    /// A pod as it is now; perhaps it was so before.
-    Now(Pod),
-    /// A pod is gone.
+pub enum FeedEvent<T = Pod> {
+    /// An object as it is now; perhaps it was so before.
+    Now(T),
+    /// An object is gone.
     Gone {
         /// Its identity.
         uid: Uid,
@@ -39,11 +88,11 @@ pub enum FeedEvent {
         /// Its name.
         name: Box<str>,
     },
-    /// A complete list was told by `Now`: a pod of the query in that namespace that is not in it is gone.
+    /// A complete list was told by `Now`: an object of the query in that namespace that is not in it is gone.
     Listed {
         /// The namespace; `None` is all of them.
         namespace: Option<Arc<str>>,
-        /// Every pod there is.
+        /// Every object there is.
         present: HashSet<Uid>,
     },
     /// The server cannot be followed at present; it is tried again.
@@ -55,19 +104,25 @@ pub enum FeedEvent {
     Back,
 }
 
-enum Message {
-    Now(pod_wire::Pod),
-    Gone(pod_wire::Pod),
-    /// Place of the namespace, and the pods that are there.
+enum Message<W> {
+    Now(W),
+    Gone(W),
+    /// Place of the namespace, and the objects that are there.
     Listed(usize, HashSet<Uid>),
     Lost(String),
     Back,
 }
 
 /// Follows the pods of a query.
-pub struct PodFeed {
+pub type PodFeed = Feed<Pod>;
+
+/// Follows token secrets.
+pub type TokenFeed = Feed<AccountToken>;
+
+/// Follows the objects of a query.
+pub struct Feed<T: Followed> {
     runner: Arc<Runner>,
-    messages: UnboundedReceiver<Message>,
+    messages: UnboundedReceiver<Message<T::Wire>>,
     tasks: Vec<JoinHandle<()>>,
     namespaces: Vec<Option<Arc<str>>>,
     interner: Interner,
@@ -76,16 +131,17 @@ pub struct PodFeed {
     lost: usize,
 }
 
-impl PodFeed {
+impl<T: Followed> Feed<T> {
     pub(super) fn start(
         runner: Arc<Runner>,
         asker: &Arc<Asker>,
-        query: &PodQuery<'_>,
+        scope: &Scope,
+        listing: impl Fn(Option<&str>) -> Listing,
         from: &ListVersion,
         interrupt: Interrupt,
     ) -> Self {
         let (sender, messages) = unbounded_channel();
-        let parts = query.namespaces.parts();
+        let parts = scope.parts();
         let tasks = parts
             .iter()
             .enumerate()
@@ -95,12 +151,12 @@ impl PodFeed {
                 let known = from.versions.get(key).or_else(|| from.versions.get(""));
                 let follower = Follower {
                     asker: Arc::clone(asker),
-                    listing: pod_listing(query, *namespace),
+                    listing: listing(*namespace),
                     place,
                     sender: sender.clone(),
                 };
                 let version = known.filter(|v| !from.mixed && !v.is_empty()).cloned();
-                runner.spawn(follower.follow(version))
+                runner.spawn(follower.follow::<T>(version))
             })
             .collect();
         Self {
@@ -116,7 +172,7 @@ impl PodFeed {
 
     /// Returns at once if something has happened, else when it does, at the latest after `timeout`; early if somebody
     /// asks to stop.
-    pub fn wait(&mut self, timeout: Duration) -> Vec<FeedEvent> {
+    pub fn wait(&mut self, timeout: Duration) -> Vec<FeedEvent<T>> {
         let mut messages = Vec::new();
         let Self { runner, messages: source, interrupt, .. } = self;
         runner.block_on(async {
@@ -133,13 +189,12 @@ impl PodFeed {
         messages.into_iter().filter_map(|message| self.event(message)).collect()
     }
 
-    fn event(&mut self, message: Message) -> Option<FeedEvent> {
+    fn event(&mut self, message: Message<T::Wire>) -> Option<FeedEvent<T>> {
         match message {
-            Message::Now(pod) => Pod::read(pod, &mut self.interner).map(FeedEvent::Now),
-            Message::Gone(pod) => Pod::read(pod, &mut self.interner).map(|pod| FeedEvent::Gone {
-                uid: pod.uid,
-                namespace: pod.namespace,
-                name: pod.name,
+            Message::Now(wire) => T::of(wire, &mut self.interner).map(FeedEvent::Now),
+            Message::Gone(wire) => T::of(wire, &mut self.interner).map(|object| {
+                let (uid, namespace, name) = object.identity();
+                FeedEvent::Gone { uid, namespace, name }
             }),
             Message::Listed(place, present) => Some(FeedEvent::Listed {
                 namespace: self.namespaces.get(place).cloned().flatten(),
@@ -157,34 +212,34 @@ impl PodFeed {
     }
 }
 
-impl Drop for PodFeed {
+impl<T: Followed> Drop for Feed<T> {
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
 /// Follows one namespace, or all of them, for ever.
-struct Follower {
+struct Follower<W> {
     asker: Arc<Asker>,
     listing: Listing,
     place: usize,
-    sender: UnboundedSender<Message>,
+    sender: UnboundedSender<Message<W>>,
 }
 
-impl Follower {
-    fn tell(&self, message: Message) {
+impl<W: Wire> Follower<W> {
+    fn tell(&self, message: Message<W>) {
         // Nobody listens any more: the task is about to be aborted.
         let _ = self.sender.send(message);
     }
 
-    async fn follow(self, mut version: Option<String>) {
+    async fn follow<T: Followed<Wire = W>>(self, mut version: Option<String>) {
         let mut pause = PAUSES.0;
         let mut lost = false;
         let mut may_watch = true;
         loop {
             let from = match version.take() {
                 Some(from) => from,
-                None => match self.list().await {
+                None => match self.list::<T>().await {
                     Ok(from) => {
                         self.back(&mut lost);
                         from
@@ -211,8 +266,8 @@ impl Follower {
                 |event| {
                     moved = true;
                     self.tell(match event {
-                        Event::Now(pod) => Message::Now(pod),
-                        Event::Gone(pod) => Message::Gone(pod),
+                        Event::Now(object) => Message::Now(object),
+                        Event::Gone(object) => Message::Gone(object),
                     });
                 },
             )
@@ -241,14 +296,14 @@ impl Follower {
     }
 
     /// Lists everything, tells it, and returns the version to watch from.
-    async fn list(&self) -> Result<String, ClusterError> {
+    async fn list<T: Followed<Wire = W>>(&self) -> Result<String, ClusterError> {
         let mut present = HashSet::new();
-        let (version, _) = pages::<pod_wire::Pod>(&self.asker, &self.listing, |part| match part {
+        let (version, _) = pages::<W>(&self.asker, &self.listing, |part| match part {
             Part::Again => present.clear(),
             Part::Items(items) => {
-                for pod in items {
-                    present.insert(Uid(pod.metadata.uid().into()));
-                    self.tell(Message::Now(pod));
+                for object in items {
+                    present.insert(Uid(T::uid_of(&object).into()));
+                    self.tell(Message::Now(object));
                 }
             }
         })

@@ -19,29 +19,37 @@ mod query;
 mod read;
 mod tls_fault;
 mod token_file;
+mod tokens;
 mod transport;
 mod trust;
 mod watch;
 
 pub use abilities::{Abilities, Access, PolicyVersion};
-pub use act::Request;
+pub use act::{Request, Thing};
 pub use answer::Answer;
 pub use ask::ServerTime;
 pub use connection::{Connection, InCluster, ProxyEnv, SecretText};
 pub use fault::ClusterError;
-pub use feed::{FeedEvent, PodFeed};
+pub use feed::{Feed, FeedEvent, Followed, PodFeed, TokenFeed};
 pub use list::ListVersion;
 pub use query::{PodQuery, Scope};
 pub use read::Warning;
 pub use tls_fault::ConnectFault;
+pub use tokens::{NamespaceState, Review};
 
 use super::interrupt::Interrupt;
+use crate::facts::account::{Account, AccountToken, OtherSecret};
 use crate::facts::budget::Budget;
+use crate::facts::ca_bundle::CaBundle;
 use crate::facts::credential::{RootCa, SecretName, TokenSecret};
+use crate::facts::held::HeldToken;
 use crate::facts::identity::{ClusterIdentity, ObjectRef};
+use crate::facts::jwt::Claims;
 use crate::facts::node::Node;
 use crate::facts::pod::{Interner, Pod};
+use crate::facts::selector::Selector;
 use crate::facts::service::Service;
+use crate::facts::signing_key::PublicKeys;
 use crate::facts::version::ServerVersion;
 use crate::facts::workload::{Workload, WorkloadKind};
 use ask::Asker;
@@ -234,7 +242,103 @@ impl Cluster {
         from: &ListVersion,
         interrupt: &Interrupt,
     ) -> PodFeed {
-        PodFeed::start(Arc::clone(&self.runner), &self.asker, query, from, interrupt.clone())
+        let listing = |namespace: Option<&str>| read::pod_listing(query, namespace);
+        let runner = Arc::clone(&self.runner);
+        Feed::start(runner, &self.asker, &query.namespaces, listing, from, interrupt.clone())
+    }
+
+    /// Token secrets with what a reset needs to know of them.
+    pub fn account_tokens(
+        &self,
+        scope: &Scope,
+        labels: Option<&Selector>,
+    ) -> Result<Vec<AccountToken>, ClusterError> {
+        self.runner.block_on(tokens::account_tokens(&self.asker, scope, labels))
+    }
+
+    /// One token secret, if it is there and is one.
+    pub fn account_token(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<AccountToken>, ClusterError> {
+        self.runner.block_on(tokens::account_token(&self.asker, namespace, name))
+    }
+
+    /// A secret as the server writes it, with all that it holds, if it is there: only ever for a backup.
+    pub fn secret_manifest(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<serde_json::Value>, ClusterError> {
+        self.runner.block_on(tokens::secret_manifest(&self.asker, namespace, name))
+    }
+
+    /// Service accounts.
+    pub fn accounts(&self, scope: &Scope) -> Result<Vec<Account>, ClusterError> {
+        self.runner.block_on(tokens::accounts(&self.asker, scope))
+    }
+
+    /// One service account, if it is there.
+    pub fn account(&self, namespace: &str, name: &str) -> Result<Option<Account>, ClusterError> {
+        self.runner.block_on(tokens::account(&self.asker, namespace, name))
+    }
+
+    /// Secrets of other types, by name and type alone.
+    pub fn other_secrets(
+        &self,
+        scope: &Scope,
+        labels: Option<&Selector>,
+    ) -> Result<Vec<OtherSecret>, ClusterError> {
+        self.runner.block_on(tokens::other_secrets(&self.asker, scope, labels))
+    }
+
+    /// Namespaces of the scope that are there, and whether they are going.
+    pub fn namespace_states(&self, scope: &Scope) -> Result<Vec<NamespaceState>, ClusterError> {
+        self.runner.block_on(tokens::namespace_states(&self.asker, scope))
+    }
+
+    /// Whether this API server accepts these tokens, in their order, asked a few at a time (`TokenReview`).
+    pub fn review(&self, tokens: &[HeldToken]) -> Vec<Result<Review, ClusterError>> {
+        self.runner.block_on(tokens::reviews(&self.asker, tokens))
+    }
+
+    /// The root CA that the controller manager publishes in a namespace; `None` where it publishes none (below 1.20).
+    pub fn published_ca(&self, namespace: &str) -> Result<Option<CaBundle>, ClusterError> {
+        self.runner.block_on(tokens::published_ca(&self.asker, namespace))
+    }
+
+    /// The keys that this API server verifies tokens with, where it says so (since 1.20, and to whom it says so).
+    pub fn published_keys(&self) -> Result<Option<PublicKeys>, ClusterError> {
+        self.runner.block_on(tokens::published_keys(&self.asker))
+    }
+
+    /// Addresses of all API servers, as `default/kubernetes` lists them: `https://HOST:PORT`.
+    pub fn api_servers(&self) -> Result<Vec<String>, ClusterError> {
+        self.runner.block_on(tokens::api_servers(&self.asker))
+    }
+
+    /// What the token that we show says of itself, if we show one.
+    pub fn own_claims(&self) -> Option<Claims> {
+        self.asker.own_claims()
+    }
+
+    /// Follows token secrets, beginning with a list.
+    pub fn token_feed(&self, scope: &Scope, interrupt: &Interrupt) -> TokenFeed {
+        let listing = |namespace: Option<&str>| tokens::listing(namespace, None);
+        let from = ListVersion::default();
+        let runner = Arc::clone(&self.runner);
+        Feed::start(runner, &self.asker, scope, listing, &from, interrupt.clone())
+    }
+
+    /// Creates an object and returns it as the server made it, without waiting for anything else.
+    pub fn create(
+        &self,
+        thing: Thing,
+        namespace: &str,
+        manifest: &serde_json::Value,
+    ) -> Result<serde_json::Value, ClusterError> {
+        self.runner.block_on(act::create(&self.asker, thing, namespace, manifest))
     }
 }
 

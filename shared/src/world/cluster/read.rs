@@ -3,7 +3,7 @@
 use super::abilities::PolicyVersion;
 use super::ask::Asker;
 use super::fault::ClusterError;
-use super::list::{ListVersion, Part, pages, whole};
+use super::list::{ListVersion, Part, Wire, pages, whole};
 use super::query::{Listing, PodQuery, Scope, collection, encode};
 use crate::facts::budget::{Budget, BudgetWire};
 use crate::facts::credential::{ContentWire, RootCa, SecretName, TokenSecret};
@@ -94,7 +94,7 @@ pub(super) async fn pods(
 }
 
 /// A whole list in each namespace of the scope.
-async fn in_scope<T: DeserializeOwned, F>(
+pub(super) async fn in_scope<T: Wire, F>(
     asker: &Asker,
     scope: &Scope,
     listing: impl Fn(Option<&str>) -> Listing,

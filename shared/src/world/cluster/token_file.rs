@@ -7,6 +7,7 @@
 use super::connection::Connection;
 use super::fault::ClusterError;
 use super::trust;
+use crate::facts::jwt::Claims;
 use http::HeaderValue;
 use kube::config::AuthInfo;
 use std::path::PathBuf;
@@ -52,6 +53,12 @@ impl TokenFile {
             *last = (Instant::now(), token);
         }
         last.1.clone()
+    }
+
+    /// What the token says of itself.
+    pub(super) fn claims(&self) -> Option<Claims> {
+        let header = self.header();
+        Claims::read(header.to_str().ok()?.strip_prefix("Bearer ")?)
     }
 
     /// Reads the file now; `Some` if it holds another token than before.

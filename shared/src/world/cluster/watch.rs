@@ -1,13 +1,13 @@
 //! One watch: opened where the last one ended, guarded against silence, and told apart by how it ends.
 
-use super::ask::{Asker, status_of};
+use super::ask::{Asker, Form, status_of};
 use super::fault::ClusterError;
 use super::query::Listing;
-use crate::facts::pod_wire;
 use futures_util::StreamExt as _;
 use http::Method;
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::time::Duration;
 
 /// How long the server is asked to keep a watch open.
@@ -17,11 +17,11 @@ const OPEN: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(45);
 
 /// One event.
-pub(super) enum Event {
-    /// A pod as it is now.
-    Now(pod_wire::Pod),
-    /// A pod's last state.
-    Gone(pod_wire::Pod),
+pub(super) enum Event<T> {
+    /// An object as it is now.
+    Now(T),
+    /// An object's last state.
+    Gone(T),
 }
 
 /// How a watch ended.
@@ -56,12 +56,12 @@ struct Version {
 }
 
 /// Watches from a version until the watch ends. `opened` is told once the server agrees, `each` every event.
-pub(super) async fn watch(
+pub(super) async fn watch<T: DeserializeOwned>(
     asker: &Asker,
     listing: &Listing,
     mut version: String,
     opened: impl FnOnce(),
-    mut each: impl FnMut(Event),
+    mut each: impl FnMut(Event<T>),
 ) -> End {
     let path = listing.asking(&format!(
         "watch=1&allowWatchBookmarks=true&timeoutSeconds={}&resourceVersion={}",
@@ -70,7 +70,8 @@ pub(super) async fn watch(
     ));
     let limit = asker.limit();
     // Newer servers compress watches in a way that is not decoded here.
-    let head = asker.send(Method::GET, &path, None, Vec::new(), Some("identity"));
+    let form = Form { encoding: Some("identity"), ..Form::default() };
+    let head = asker.send(Method::GET, &path, None, Vec::new(), form);
     let response = match tokio::time::timeout(limit, head).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => return End::Failed(version, error),
@@ -122,7 +123,11 @@ pub(super) async fn watch(
 }
 
 /// Reads one line; `false` for anything that is not known to be harmless.
-fn line(text: &[u8], version: &mut String, each: &mut impl FnMut(Event)) -> bool {
+fn line<T: DeserializeOwned>(
+    text: &[u8],
+    version: &mut String,
+    each: &mut impl FnMut(Event<T>),
+) -> bool {
     if text.trim_ascii().is_empty() {
         return true;
     }
@@ -133,10 +138,10 @@ fn line(text: &[u8], version: &mut String, each: &mut impl FnMut(Event)) -> bool
         return false;
     };
     if matches!(kind.as_str(), "ADDED" | "MODIFIED" | "DELETED") {
-        let Ok(pod) = serde_json::from_str::<pod_wire::Pod>(object.get()) else {
+        let Ok(object) = serde_json::from_str::<T>(object.get()) else {
             return false;
         };
-        each(if kind == "DELETED" { Event::Gone(pod) } else { Event::Now(pod) });
+        each(if kind == "DELETED" { Event::Gone(object) } else { Event::Now(object) });
     } else if kind != "BOOKMARK" {
         return false;
     }

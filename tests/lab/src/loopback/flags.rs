@@ -30,7 +30,7 @@ pub(super) fn flags(settings: &Settings, dir: &Path, component: Component) -> Ve
 }
 
 /// A flag given in addition replaces all of the same name: otherwise a list could only ever grow.
-fn merged(base: Vec<String>, more: &[String]) -> Vec<String> {
+pub(super) fn merged(base: Vec<String>, more: &[String]) -> Vec<String> {
     let name = |flag: &str| flag.split('=').next().unwrap_or_default().to_owned();
     let replaced: Vec<String> = more.iter().map(|flag| name(flag)).collect();
     let mut all: Vec<String> =

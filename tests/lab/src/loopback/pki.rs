@@ -53,6 +53,42 @@ pub(super) fn spare(
     Ok(path)
 }
 
+/// A signing key, below `keys-NAME/`.
+pub(super) fn signing_key(
+    kubeadm: &Path,
+    settings: &Settings,
+    dir: &Path,
+    name: &str,
+) -> Result<PathBuf> {
+    let folder = format!("keys-{name}");
+    let path = dir.join(&folder);
+    fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
+    configure(settings, dir, &folder)?;
+    phase(kubeadm, dir, &folder, &["certs", "sa"])?;
+    Ok(path)
+}
+
+/// Lets every kubeconfig trust these CAs, given in base64.
+pub(super) fn trust(dir: &Path, authorities: &str) -> Result<()> {
+    let entries = fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    let names: Vec<String> = entries
+        .filter_map(|entry| {
+            Some(entry.ok()?.file_name().to_str()?.strip_suffix(".conf")?.to_owned())
+        })
+        .collect();
+    for name in names {
+        let path = dir.join(format!("{name}.conf"));
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        // Beside and renamed: a component that starts meanwhile reads the one or the other.
+        let half = format!("{name}.half");
+        write(dir, &half, &with(&text, "certificate-authority-data: ", authorities))?;
+        fs::rename(dir.join(format!("{half}.conf")), &path)
+            .with_context(|| format!("cannot replace {}", path.display()))?;
+    }
+    Ok(())
+}
+
 fn configure(settings: &Settings, dir: &Path, folder: &str) -> Result<()> {
     fs::write(dir.join(format!("{folder}.yaml")), configuration(settings, &dir.join(folder)))
         .context("cannot write kubeadm's configuration")
@@ -98,8 +134,13 @@ fn write(dir: &Path, name: &str, text: &str) -> Result<()> {
 }
 
 fn pointed_at(kubeconfig: &str, server: &str) -> String {
-    let lines = kubeconfig.lines().map(|line| match line.find("server: ") {
-        Some(at) => format!("{}server: {server}\n", &line[..at]),
+    with(kubeconfig, "server: ", server)
+}
+
+/// The kubeconfig with another value behind each `key`.
+fn with(kubeconfig: &str, key: &str, value: &str) -> String {
+    let lines = kubeconfig.lines().map(|line| match line.find(key) {
+        Some(at) => format!("{}{key}{value}\n", &line[..at]),
         None => format!("{line}\n"),
     });
     lines.collect()

@@ -1,8 +1,8 @@
 //! Bringing a lab up: as much at once as the order of things allows.
 
-use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
@@ -30,7 +30,7 @@ pub(super) fn start(options: &Options) -> Result<Loopback> {
         settings.write(processes.dir())?;
         Ok(settings)
     })?;
-    let lab = Loopback { processes, settings: RefCell::new(settings), current, plane, ours: true };
+    let lab = Loopback { processes, settings: Mutex::new(settings), current, plane, ours: true };
     match bring_up(&lab) {
         Ok(()) => {
             if options.detached {
@@ -67,7 +67,7 @@ pub(crate) fn keep_logs(processes: &Processes) -> Result<()> {
     Ok(())
 }
 
-fn unused_name() -> String {
+pub(crate) fn unused_name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("t-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
@@ -109,6 +109,9 @@ fn bring_up(lab: &Loopback) -> Result<()> {
         lab.wait_api_server(n)?;
     }
     lab.wait_controllers()?;
+    if settings.scheduler {
+        lab.revive(Component::Scheduler)?;
+    }
     if settings.kwok {
         lab.wait_nodes_ready(settings.nodes)?;
     }
@@ -124,7 +127,7 @@ pub(super) fn launch(lab: &Loopback, component: Component) -> Result<()> {
         Component::ApiServer(_) => "kube-apiserver".to_owned(),
         other => other.to_string(),
     };
-    let flags = flags::flags(&lab.settings.borrow(), lab.dir(), component);
+    let flags = flags::flags(&lab.recorded(), lab.dir(), component);
     // kwok reads a configuration in the home directory when there is one.
     let launch =
         Launch::new(component.to_string(), from.join(program)).args(flags).env("HOME", lab.dir());

@@ -77,7 +77,7 @@ pub(super) fn start(
 }
 
 /// The first process inside: the child of the process that made the namespaces.
-pub(super) fn inner(outer: Identity) -> Option<Identity> {
+pub(crate) fn inner(outer: Identity) -> Option<Identity> {
     let pid = outer.pid;
     let comm = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
     if comm.trim() != "unshare" || !outer.alive() {

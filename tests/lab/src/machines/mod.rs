@@ -11,6 +11,7 @@ mod cgroup;
 mod image;
 mod images;
 mod inside;
+mod keys;
 mod kubeadm;
 mod needs;
 mod net;
@@ -29,10 +30,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+pub(crate) use boot::inner;
 pub use images::POD_IMAGE;
+pub(crate) use needs::find;
 pub use needs::{Missing, advice, missing, packages};
+pub(crate) use net::{lives, wait};
 pub use plan::{DNS_ADDRESS, Machine, Role};
 pub use prober::{Probers, Tally};
+pub(crate) use run::{fed, output};
 pub use state::control_groups;
 pub(crate) use state::{clean_up, status};
 
@@ -191,7 +196,7 @@ impl Machines {
     }
 
     fn inner(&self, machine: &str) -> Result<Identity> {
-        boot::inner(self.identity(machine)?).with_context(|| {
+        inner(self.identity(machine)?).with_context(|| {
             format!("{machine} does not run (see {})", self.processes.log(machine).display())
         })
     }

@@ -99,7 +99,7 @@ pub fn packages(missing: &[Missing]) -> Vec<&'static str> {
 }
 
 /// Where a program is; the system's administrative folders count, though they are not on every PATH.
-pub(super) fn find(program: &str) -> Option<PathBuf> {
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))

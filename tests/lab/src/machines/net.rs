@@ -113,7 +113,7 @@ fn namespace(process: &str) -> Result<std::path::PathBuf> {
 }
 
 /// Asks again and again until it is so.
-pub(super) fn wait(
+pub(crate) fn wait(
     limit: Duration,
     what: &str,
     mut done: impl FnMut() -> Result<bool>,
@@ -129,7 +129,7 @@ pub(super) fn wait(
 }
 
 /// Whether a process is still there to be waited for.
-pub(super) fn lives(identity: Identity, name: &str, log: &Path) -> Result<()> {
+pub(crate) fn lives(identity: Identity, name: &str, log: &Path) -> Result<()> {
     if identity.alive() {
         return Ok(());
     }

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use anyhow::{Context as _, Result, bail};
 
 /// Runs a command and returns its standard output; anything but success is an error with its last lines.
-pub(super) fn output(command: &mut Command) -> Result<String> {
+pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = command
         .stdin(Stdio::null())
         .output()
@@ -16,7 +16,7 @@ pub(super) fn output(command: &mut Command) -> Result<String> {
 }
 
 /// Runs a command that reads `input`.
-pub(super) fn fed(command: &mut Command, input: &str) -> Result<String> {
+pub(crate) fn fed(command: &mut Command, input: &str) -> Result<String> {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

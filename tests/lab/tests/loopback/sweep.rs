@@ -93,3 +93,47 @@ fn wrong_input_is_named_with_the_next_command() {
         0
     );
 }
+
+#[test]
+fn verbs_rotate_slow_and_ask() {
+    let state = tempfile::tempdir().unwrap();
+    let run = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let output = run(state.path(), &words);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{line}: {said}");
+        (String::from_utf8(output.stdout).unwrap(), said)
+    };
+    run("up --name v --kubernetes old --nodes 1 --world");
+    run("tokens --name v");
+    run("tokens --name v --awkward default --namespaces 2");
+    let (table, _) = run("inside --name v");
+    assert!(table.starts_with("NAMESPACE "), "{table}");
+    let canal = |table: &str| {
+        let line = table.lines().find(|line| line.contains(" canal-")).unwrap();
+        line.split("  ")
+            .filter(|cell| !cell.is_empty())
+            .skip(3)
+            .map(str::trim)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    assert_eq!(canal(&table), "accepted, accepted");
+    let (_, said) = run("rotate signing-key --name v --keep-old");
+    assert!(said.contains("signed with key-1, those before are accepted"), "{said}");
+    assert_eq!(canal(&run("inside --name v").0), "accepted, accepted");
+    run("rotate signing-key --name v");
+    run("rotate signing-key --name v");
+    assert_eq!(canal(&run("inside --name v").0), "refused, refused");
+    run("slow --name v");
+    run("stop --name v kube-controller-manager");
+    run("start --name v kube-controller-manager");
+    run("freeze --name v kube-controller-manager");
+    run("thaw --name v kube-controller-manager");
+    run("rotate root-ca --name v --publish both");
+    // What pods read at their start outlives the command that looked.
+    assert_eq!(canal(&run("inside --name v").0), "server not trusted, refused");
+    let kept = fs::metadata(state.path().join("rotation-lab/v/inside.json")).unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&kept.permissions()) & 0o777, 0o600);
+    run("down --name v");
+}

@@ -1,49 +1,49 @@
-//! Presets: what `kubectl recycle dns` means, as data.
+//! Presets: what `kubectl recycle dns` means, as data; their place in the order counts for every tool that recycles.
 
-use rotation_core::facts::pod::Pod;
-use rotation_core::facts::selector::Selector;
-use rotation_core::plan::recycle::order::Order;
+use super::order::Order;
+use crate::facts::pod::Pod;
+use crate::facts::selector::Selector;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 const EMBEDDED: &str = include_str!("presets.toml");
 
 /// Words that mean something else on the command line.
-pub(crate) const RESERVED: [&str; 3] = ["stale", "presets", "completion"];
+pub const RESERVED: [&str; 3] = ["stale", "presets", "completion"];
 
 /// One preset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) struct Preset {
+pub struct Preset {
     /// The word on the command line.
-    pub(crate) name: String,
+    pub name: String,
     /// What it is, for people.
-    pub(crate) about: String,
+    pub about: String,
     /// Place in the order.
-    pub(crate) order: Order,
+    pub order: Order,
     /// Where its pods are.
-    pub(crate) namespaces: Vec<String>,
+    pub namespaces: Vec<String>,
     /// A Service whose selector finds the pods.
     #[serde(default)]
-    pub(crate) service: Option<String>,
+    pub service: Option<String>,
     /// Label selectors, any of which finds them.
     #[serde(default)]
-    pub(crate) labels: Vec<Selector>,
+    pub labels: Vec<Selector>,
     /// Name patterns of the workload at the top, any of which finds them.
     #[serde(default)]
-    pub(crate) controllers: Vec<String>,
+    pub controllers: Vec<String>,
     /// Name patterns of workloads that are never meant.
     #[serde(default)]
-    pub(crate) except: Vec<String>,
+    pub except: Vec<String>,
     /// Name patterns of workloads that the others ask, and that therefore go first.
     #[serde(default)]
-    pub(crate) first: Vec<String>,
+    pub first: Vec<String>,
     /// Ready pods that remain whenever one is taken.
     #[serde(default)]
-    pub(crate) keep_ready: u32,
+    pub keep_ready: u32,
     /// The runbook line that it replaces.
     #[serde(default)]
-    pub(crate) replaces: Option<String>,
+    pub replaces: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -55,16 +55,16 @@ struct File {
 
 /// All presets, in the order in which they are shown.
 #[derive(Clone, Debug)]
-pub(crate) struct Presets(Vec<Preset>);
+pub struct Presets(Vec<Preset>);
 
 impl Presets {
     /// Those that come with the tool.
-    pub(crate) fn embedded() -> Self {
+    pub fn embedded() -> Self {
         Self(parse(EMBEDDED).expect("the embedded table is tested"))
     }
 
     /// Adds the user's own; one of the same name replaces the tool's.
-    pub(crate) fn extend(&mut self, text: &str) -> Result<(), String> {
+    pub fn extend(&mut self, text: &str) -> Result<(), String> {
         for preset in parse(text)? {
             self.0.retain(|p| p.name != preset.name);
             self.0.push(preset);
@@ -73,12 +73,12 @@ impl Presets {
     }
 
     /// By name.
-    pub(crate) fn get(&self, name: &str) -> Option<&Preset> {
+    pub fn get(&self, name: &str) -> Option<&Preset> {
         self.0.iter().find(|p| p.name == name)
     }
 
     /// All.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Preset> {
+    pub fn iter(&self) -> impl Iterator<Item = &Preset> {
         self.0.iter()
     }
 }
@@ -111,7 +111,7 @@ fn parse(text: &str) -> Result<Vec<Preset>, String> {
 
 /// How a pod was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub enum Found {
     /// By the Service's selector.
     Service(String),
     /// By this label selector.
@@ -122,7 +122,7 @@ pub(crate) enum Found {
 
 impl Found {
     /// For the plan and for people.
-    pub(crate) fn words(&self) -> String {
+    pub fn words(&self) -> String {
         match self {
             Self::Service(name) => format!("behind Service `{name}`"),
             Self::Labels(selector) => format!("labelled `{selector}`"),
@@ -135,7 +135,7 @@ impl Preset {
     /// Whether a pod is meant, and how one knows.
     ///
     /// `workload` is the name of the workload at the top, `service` the selector of the preset's Service there.
-    pub(crate) fn finds(
+    pub fn finds(
         &self,
         pod: &Pod,
         workload: Option<&str>,
@@ -163,7 +163,7 @@ impl Preset {
     }
 
     /// The place in the order of a pod of this workload.
-    pub(crate) fn order_of(&self, workload: Option<&str>) -> Order {
+    pub fn order_of(&self, workload: Option<&str>) -> Order {
         let first = |name: &str| self.first.iter().any(|pattern| matches(pattern, name));
         if workload.is_some_and(first) { Order::NetworkControl } else { self.order }
     }
@@ -185,7 +185,7 @@ fn matches(pattern: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rotation_core::facts::pod::Interner;
+    use crate::facts::pod::Interner;
 
     fn pod(namespace: &str, labels: &str) -> Pod {
         let json = format!(

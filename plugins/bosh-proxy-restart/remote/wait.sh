@@ -1,0 +1,25 @@
+# Waits until the job runs anew: sets verdict. Set by the caller: begun before want_pid min_age limit
+await_proof() {
+  verdict=late good=0 pids=0 failures=0 last= last_pid=$before
+  while [ $(($(now) - begun)) -lt "$limit" ]; do
+    sleep 1
+    word=$(word_of "$(monit summary)")
+    read_pidfile
+    if [ "$word/$pid" != "$last" ]; then
+      say state $(($(now) - begun)) "$(printf %s "${word:--}" | clean 60)" "$pid"
+      case $word in 'Execution failed'*) failures=$((failures + 1)) ;; esac
+      last=$word/$pid
+    fi
+    if [ "$pid" != - ] && [ "$pid" != "$last_pid" ]; then
+      pids=$((pids + 1)) last_pid=$pid
+    fi
+    # Monit has started it twice again by itself, or has given up twice: waiting will not help.
+    if [ $pids -ge 3 ]; then verdict=crashing; break; fi
+    if [ $failures -ge 2 ]; then verdict=failing; break; fi
+    new=0
+    if [ "$pid" != - ] && stat_of "$pid" && [ "$pid:$p_start" != "$want_pid" ]; then new=1; fi
+    case $word in running | Running | OK) ;; *) new=0 ;; esac
+    if [ $new = 1 ]; then good=$((good + 1)); else good=0; fi
+    if [ $good -ge 3 ] && [ $(($(now) - p_start / hz)) -ge "$min_age" ]; then verdict=ok; break; fi
+  done
+}

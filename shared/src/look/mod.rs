@@ -1,0 +1,6 @@
+//! What several tools read of a cluster before they decide: facts put together into what decisions look at.
+//!
+//! Changes nothing. What one tool alone reads stays in that tool.
+
+pub mod pods;
+pub mod tokens;

@@ -1,0 +1,3 @@
+//! The doors to hosts, one for each way to reach them.
+
+pub mod bosh;

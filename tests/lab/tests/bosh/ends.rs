@@ -1,0 +1,117 @@
+//! How labs of BOSH VMs end: nothing is left, whoever ends them.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use lab::bosh::{Options, Vms};
+use lab::labs;
+use lab::process::MARK;
+
+use crate::CHILD;
+
+/// One VM.
+fn small(name: &str) -> Options {
+    Options { name: Some(name.to_owned()), masters: 0, minions: 1, poll: 2, ..Options::default() }
+}
+
+fn name(what: &str) -> String {
+    format!("t-bosh-{what}-{}", std::process::id())
+}
+
+pub(crate) fn down() -> Result<()> {
+    let lab = Vms::start(&small(&name("down")))?;
+    let dir = lab.dir().to_owned();
+    let networks = networks(&dir);
+    ensure!(networks.len() == 3, "a VM, the gateway and their switch have {networks:?}");
+    lab.down()?;
+    nothing_left(&dir, &networks)
+}
+
+pub(crate) fn sweep() -> Result<()> {
+    let name = name("sweep");
+    let mut child = Command::new(std::env::current_exe()?)
+        .env(CHILD, &name)
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start the child")?;
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().context("no pipe")?).read_line(&mut line)?;
+    ensure!(line.trim() == "up", "the child said {line:?}");
+    let dir = labs::find(&name)?;
+    // A session that is open when everything dies.
+    let lab = Vms::open(&name)?;
+    let mut ssh = Command::new(lab.bosh())
+        .args(["ssh", "minion", "-r", "-c", "sleep 600"])
+        .env_clear()
+        .envs(lab.environment())
+        .env("HOME", lab.dir())
+        .env("PATH", "/usr/bin:/bin")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    crate::eventually("the session", || {
+        Ok(lab.exec("minion-0", &["pgrep", "-f", "^sleep 600$"])?.status.success())
+    })?;
+    child.kill()?;
+    child.wait()?;
+    let networks = networks(&dir);
+    labs::sweep()?;
+    // It ends by itself: there is nobody to talk to.
+    ssh.wait()?;
+    nothing_left(&dir, &networks)
+}
+
+pub(crate) fn child(name: &str) -> Result<()> {
+    let lab = Vms::start(&small(name))?;
+    writeln!(std::io::stdout(), "up")?;
+    std::thread::sleep(Duration::from_mins(2));
+    drop(lab);
+    Ok(())
+}
+
+/// The processes of this computer that belong to the lab in `dir`, as folders of `/proc`.
+fn marked(dir: &Path) -> Vec<PathBuf> {
+    let mark = format!("{MARK}={}", dir.display());
+    let carries = |process: &PathBuf| {
+        std::fs::read(process.join("environ"))
+            .is_ok_and(|text| text.split(|byte| *byte == 0).any(|one| one == mark.as_bytes()))
+    };
+    processes().filter(carries).collect()
+}
+
+/// Their network namespaces, but for this computer's own.
+fn networks(dir: &Path) -> BTreeSet<PathBuf> {
+    let own = network(Path::new("/proc/self"));
+    let all = marked(dir);
+    all.iter()
+        .filter_map(|process| network(process))
+        .filter(|one| Some(one) != own.as_ref())
+        .collect()
+}
+
+fn network(process: &Path) -> Option<PathBuf> {
+    std::fs::read_link(process.join("ns/net")).ok()
+}
+
+fn processes() -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir("/proc").expect("/proc is there");
+    entries.filter_map(|entry| Some(entry.ok()?.path()))
+}
+
+fn nothing_left(dir: &Path, networks: &BTreeSet<PathBuf>) -> Result<()> {
+    ensure!(marked(dir).is_empty(), "processes are left");
+    ensure!(!dir.exists(), "{} is left", dir.display());
+    let text = dir.to_string_lossy();
+    for process in processes() {
+        // A process that still held one of the VMs' namespaces would show their mounts.
+        let mounts = std::fs::read_to_string(process.join("mountinfo")).unwrap_or_default();
+        ensure!(!mounts.contains(&*text), "{} has mounts of the lab", process.display());
+        let held = network(&process).is_some_and(|one| networks.contains(&one));
+        ensure!(!held, "{} is in a network of the lab", process.display());
+    }
+    Ok(())
+}
