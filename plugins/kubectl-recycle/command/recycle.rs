@@ -31,20 +31,16 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
     let cluster = Cluster::connect(&args.connection.connection(console))?;
     let state_home = console.environment.state_home()?;
     let state = |identity| StateDir::of(&state_home, "recycle", identity);
-    let (made, state) = match &args.plan {
-        Some(path) => {
-            let identity = cluster.identity()?;
-            (plan::read(path, &identity)?, state(&identity))
-        }
-        None => {
-            let request = args.request(cluster.default_namespace())?;
-            let (identity, pods_ahead) =
-                both(|| cluster.identity(), || pods_ahead(&cluster, &request));
-            let identity = identity.map_err(|error| check::explain(&cluster, &request, error))?;
-            let state = state(&identity);
-            let asked = plan::Asked { request, pods_ahead };
-            (plan::make(asked, &cluster, &identity, &state, console, &clock)?, state)
-        }
+    let (made, state) = if let Some(path) = &args.plan {
+        let identity = cluster.identity()?;
+        (plan::read(path, &identity)?, state(&identity))
+    } else {
+        let request = args.request(cluster.default_namespace())?;
+        let (identity, pods_ahead) = both(|| cluster.identity(), || pods_ahead(&cluster, &request));
+        let identity = identity.map_err(|error| check::explain(&cluster, &request, error))?;
+        let state = state(&identity);
+        let asked = plan::Asked { request, pods_ahead };
+        (plan::make(asked, &cluster, &identity, &state, console, &clock)?, state)
     };
     let plan = &made.plan;
     for note in &plan.notes {
