@@ -1,7 +1,8 @@
 //! Loopback addresses: every lab has a block of its own, so ports never clash and can be the usual ones.
 //!
 //! The block is `127.U.S.0/24`: U from the user, S the lab's slot. Slots are given out while the root is locked,
-//! and recorded in the lab's directory; as two roots may share a user, what somebody listens on is passed over.
+//! and recorded in the lab's directory; as two roots may share a user, what somebody listens on is passed over, and a
+//! block is claimed, for all roots, until its lab listens itself.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
@@ -22,6 +23,13 @@ pub const SCHEDULER: u16 = 10259;
 /// Where kwok plays kubelet.
 pub const KWOK: u16 = 10250;
 
+/// Where whoever brings a lab up listens, so that nobody else takes its block; nothing is said there.
+const CLAIM: u16 = 6442;
+
+/// A block that is taken and on which nothing listens yet.
+#[derive(Debug)]
+pub struct Claim(#[expect(dead_code, reason = "it is held")] TcpListener);
+
 /// A lab's block of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -33,12 +41,19 @@ impl Block {
         Self(Ipv4Addr::new(127, 64 + user, slot, 0))
     }
 
-    /// The first free block, given those that are taken.
-    pub fn free(taken: &[Self]) -> Result<Self> {
+    /// The first free block, given those that are taken; it is another's again once the claim is dropped and nobody
+    /// listens there.
+    pub fn free(taken: &[Self]) -> Result<(Self, Claim)> {
         let taken: BTreeSet<Ipv4Addr> = taken.iter().map(|block| block.0).collect();
         for block in (0..=u8::MAX).map(Self::at) {
-            if !taken.contains(&block.0) && block.is_quiet() {
-                return Ok(block);
+            if taken.contains(&block.0) {
+                continue;
+            }
+            // The claim first: of two who look at the same time one gets it.
+            if let Ok(claim) = TcpListener::bind(SocketAddrV4::new(block.member(0), CLAIM))
+                && block.is_quiet()
+            {
+                return Ok((block, Claim(claim)));
             }
         }
         bail!(
@@ -66,12 +81,14 @@ mod tests {
 
     #[test]
     fn blocks_are_loopback_distinct_and_pass_over_listeners() {
-        let first = Block::free(&[]).unwrap();
+        let (first, claim) = Block::free(&[]).unwrap();
         assert!(first.member(0).is_loopback());
-        let second = Block::free(&[first]).unwrap();
+        // Claimed, though nothing listens there and no root knows of it.
+        let (second, other) = Block::free(&[]).unwrap();
         assert_ne!(first, second);
+        drop((claim, other));
         let _busy = TcpListener::bind(SocketAddrV4::new(second.member(0), ETCD)).unwrap();
-        let third = Block::free(&[first]).unwrap();
+        let (third, _claim) = Block::free(&[first]).unwrap();
         assert!(third != first && third != second);
         assert_ne!(first.member(0), first.member(1));
     }

@@ -25,13 +25,17 @@ pub(super) fn start(options: &Options) -> Result<Loopback> {
     let began = Instant::now();
     let name = options.name.clone().unwrap_or_else(unused_name);
     // Until it is up, a detached lab belongs to whoever brings it up: killed half-way, it is swept like any other.
-    let (processes, settings) = labs::create(&name, &Owner::current()?, |processes, root| {
-        let settings = Settings::new(options, Block::free(&taken(root)?)?);
-        settings.write(processes.dir())?;
-        Ok(settings)
-    })?;
+    let (processes, (settings, claim)) =
+        labs::create(&name, &Owner::current()?, |processes, root| {
+            let (block, claim) = Block::free(&taken(root)?)?;
+            let settings = Settings::new(options, block);
+            settings.write(processes.dir())?;
+            Ok((settings, claim))
+        })?;
     let lab = Loopback { processes, settings: Mutex::new(settings), current, plane, ours: true };
-    match bring_up(&lab) {
+    let up = bring_up(&lab);
+    drop(claim);
+    match up {
         Ok(()) => {
             if options.detached {
                 lab.processes.set_owner(&Owner::Detached)?;

@@ -131,8 +131,17 @@ fn verbs_rotate_slow_and_ask() {
     run("freeze --name v kube-controller-manager");
     run("thaw --name v kube-controller-manager");
     run("rotate root-ca --name v --publish both");
-    // What pods read at their start outlives the command that looked.
-    assert_eq!(canal(&run("inside --name v").0), "server not trusted, refused");
+    // The controller manager writes the CA into token secrets a little after it publishes it. What pods read at their
+    // start outlives the command that looked.
+    let begun = Instant::now();
+    let seen = loop {
+        let seen = canal(&run("inside --name v").0);
+        if seen == "server not trusted, refused" || begun.elapsed() > Duration::from_mins(2) {
+            break seen;
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    };
+    assert_eq!(seen, "server not trusted, refused");
     let kept = fs::metadata(state.path().join("rotation-lab/v/inside.json")).unwrap();
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&kept.permissions()) & 0o777, 0o600);
     run("down --name v");
