@@ -231,7 +231,7 @@ fn notes(
     }
     if inventory.bound > 0 && decided.iter().any(|d| d.state.word() == "staleToken") {
         plan.notes.push(format!(
-            "{} in these namespaces hold tokens that their kubelets fetch, which is not seen here: where the signing key \
+            "tokens that kubelets fetch are not seen here, and are held by {} in these namespaces: where the signing key \
              changed, restart the kubelets, or run `kubectl recycle stale --since TIME`",
             count(inventory.bound, "pod")
         ));
