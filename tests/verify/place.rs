@@ -78,7 +78,11 @@ impl Place {
         fs::write(&path, text).unwrap();
         self.mode(
             name,
-            if name.ends_with(".key") || name.ends_with(".conf") { 0o600 } else { 0o644 },
+            if [".key", ".conf"].iter().any(|ending| name.ends_with(ending)) {
+                0o600
+            } else {
+                0o644
+            },
         );
     }
 

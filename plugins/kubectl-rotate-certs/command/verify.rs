@@ -52,10 +52,10 @@ pub(super) fn run(args: &VerifyArgs, console: &Console) -> Result<Exit, Failure>
     findings.retain(|finding| !args.accept.contains(&finding.kind));
     let report = report(at, &files, findings);
     if report.files.is_empty() {
-        let named: Vec<String> = args.paths.iter().map(|path| shown(path)).collect();
+        let paths: Vec<String> = args.paths.iter().map(|path| shown(path)).collect();
         return Err(Failure::refused(format!(
             "there is no certificate, key or kubeconfig in {}",
-            named.join(", ")
+            paths.join(", ")
         )));
     }
     let text = report.render(args.output).map_err(|why| Failure::unexpected(why.to_string()))?;
@@ -140,19 +140,17 @@ fn names(args: &VerifyArgs) -> Result<Vec<San>, Failure> {
 
 fn layout(args: &VerifyArgs) -> Result<Vec<LayoutRow>, Failure> {
     let Some(word) = &args.layout else { return Ok(Vec::new()) };
-    let layout = match Layout::embedded(word) {
-        Some(layout) => layout,
-        None => {
-            let text = files::read_named(&PathBuf::from(word)).map_err(|why| {
-                let known = Layout::names().join(", ");
-                Failure::from(why)
-                    .with_exit(Exit::Usage)
-                    .with_hint(format!("name a file, or one of {known}"))
-            })?;
-            Layout::parse(word, &text)
-                .map_err(|why| Failure::usage(format!("cannot use layout `{word}`: {why}")))?
-        }
-    };
+    if let Some(layout) = Layout::embedded(word) {
+        return Ok(rows::of(&layout));
+    }
+    let text = files::read_named(&PathBuf::from(word)).map_err(|why| {
+        let known = Layout::names().join(", ");
+        Failure::from(why)
+            .with_exit(Exit::Usage)
+            .with_hint(format!("name a file, or one of {known}"))
+    })?;
+    let layout = Layout::parse(word, &text)
+        .map_err(|why| Failure::usage(format!("cannot use layout `{word}`: {why}")))?;
     Ok(rows::of(&layout))
 }
 

@@ -1,6 +1,7 @@
 //! The rows of a layout as rules for files that are there: what its templates leave open stays open.
 
 use crate::layout::{Kind, Layout, Row};
+use rotation_core::facts::x509::San;
 use rotation_core::plan::certificate::{LayoutRow, RowKind, RowRules};
 
 /// The rows of a layout.
@@ -53,6 +54,12 @@ fn rules(row: &Row) -> RowRules {
         common_name: Some(row.common_name.clone()).filter(|name| !open(name)),
         organizations: (row.kind != Kind::Authority && !organizations.iter().any(|o| open(o)))
             .then(|| organizations.clone()),
+        sans: row
+            .sans
+            .iter()
+            .filter(|san| !open(san))
+            .filter_map(|san| San::parse(san).ok())
+            .collect(),
         ..RowRules::of(kind)
     }
 }
@@ -74,6 +81,8 @@ mod tests {
             (etcd.rules.kind, etcd.signer.as_deref()),
             (RowKind::Peer, Some("pki/etcd/ca.crt"))
         );
+        let names: Vec<String> = etcd.rules.sans.iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["DNS:localhost", "IP:127.0.0.1", "IP:::1"]);
         assert_eq!(row("pki/ca.crt").key, None);
         assert_eq!(row("pki/apiserver.crt").key.as_deref(), Some("pki/apiserver.key"));
     }

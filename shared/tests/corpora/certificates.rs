@@ -80,7 +80,7 @@ impl Tally {
 
     fn say(&self, what: &str) {
         eprintln!(
-            "{what}: {} read, {} refused, the slowest in {:.1?}",
+            "{what}: {} read, {} refused, the slowest in {:.1?} of a processor",
             self.read, self.refused, self.slowest
         );
     }

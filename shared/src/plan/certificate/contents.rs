@@ -274,7 +274,7 @@ impl Contents {
     fn embedded(&mut self, path: &str, field: &str, data: &str) -> Self {
         let mut inside = Self::default();
         match base64::engine::general_purpose::STANDARD.decode(data.trim()).map(Zeroizing::new) {
-            Ok(bytes) => inside.pem(path, &bytes, false),
+            Ok(bytes) => inside.pem(path, &bytes),
             Err(_) => {
                 self.say(Kind::KubeconfigUnreadable, path, format!("its {field} is not base64"));
             }
@@ -299,6 +299,11 @@ fn is_kubeconfig(text: &str) -> bool {
         || text.trim_start().starts_with('{')
             && text.contains("\"clusters\"")
             && text.contains("\"Config\"")
+}
+
+/// A SEQUENCE whose length takes more than one octet, as that of any certificate does: no text begins so.
+fn is_der(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x30, 0x81..=0x84, ..])
 }
 
 /// Documents in which PEM is indented by right: pillars, variables, manifests.

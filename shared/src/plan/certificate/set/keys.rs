@@ -52,23 +52,20 @@ fn stem(path: &str) -> &str {
 fn pair<'a>(
     scene: &Scene<'a>,
     file: &'a SetFile,
+    stems: &HashMap<&str, Vec<&'a SetFile>>,
     misfits: &mut HashSet<&'a str>,
     findings: &mut Vec<Finding>,
 ) {
-    let of_row = super::layout::certificate_of_key(scene.rows, &file.path);
-    let belongs = |other: &SetFile| match &of_row {
-        Some(path) => other.path == *path,
-        None => other.path != file.path && stem(&other.path) == stem(&file.path),
-    };
     let keys: Vec<Digest> = digests(file).collect();
-    if keys.is_empty() {
-        return;
-    }
-    let own = &file.contents.certificates;
-    let places = if own.is_empty() {
-        scene.files.iter().filter(|f| belongs(f)).collect()
-    } else {
+    let row = super::layout::certificate_of_key(scene.rows, &file.path);
+    let places: Vec<&SetFile> = if !file.contents.certificates.is_empty() {
         vec![file]
+    } else if let Some(path) = row {
+        let there = stems.get(stem(&path)).map(Vec::as_slice).unwrap_or_default();
+        there.iter().copied().filter(|other| other.path == path).collect()
+    } else {
+        let same = stems.get(stem(&file.path)).map(Vec::as_slice).unwrap_or_default();
+        same.iter().copied().filter(|other| other.path != file.path).collect()
     };
     for other in places {
         let certificates = &other.contents.certificates;
@@ -119,12 +116,13 @@ fn missing(
     misfits: &HashSet<&str>,
     findings: &mut Vec<Finding>,
 ) {
-    let unseen = |path: &str| {
-        scene.files.iter().any(|f| {
-            (f.path == path || stem(&f.path) == stem(path))
-                && f.contents.keys.iter().any(|k| !matches!(k.value, KeyPart::Public(_)))
-        })
-    };
+    // Beside a key of which nothing is seen, nothing can be missed.
+    let unseen: HashSet<&str> = scene
+        .files
+        .iter()
+        .filter(|f| f.contents.keys.iter().any(|k| !matches!(k.value, KeyPart::Public(_))))
+        .map(|f| stem(&f.path))
+        .collect();
     let places: HashSet<&str> = scene
         .files
         .iter()
@@ -135,8 +133,10 @@ fn missing(
         let path = member.file.path.as_str();
         let alone =
             member.file.contents.certificates.iter().filter(|c| !c.value.is_ca()).count() == 1;
-        let expected =
-            alone && places.contains(parent(path)) && !misfits.contains(path) && !unseen(path);
+        let expected = alone
+            && places.contains(parent(path))
+            && !misfits.contains(path)
+            && !unseen.contains(stem(path));
         if expected && !keys.contains(&member.certificate.key_digest()) {
             let what = format!("the key of {} is nowhere in the set", member.certificate.subject());
             findings.push(Finding::new(Kind::KeyMissing, member.place, what));
@@ -147,22 +147,14 @@ fn missing(
 fn shared(scene: &Scene<'_>, members: &[Member<'_>], findings: &mut Vec<Finding>) {
     let mut by_key: HashMap<Digest, Vec<&Member<'_>>> = HashMap::new();
     for member in members {
-        by_key.entry(member.certificate.key_digest()).or_default().push(member);
-    }
-    for (index, member) in members.iter().enumerate() {
-        let digest = member.certificate.key_digest();
-        let earlier = members[..index].iter().find(|other| {
-            other.certificate.key_digest() == digest
-                && (other.certificate.subject() != member.certificate.subject()
-                    || other.certificate.is_ca() != member.certificate.is_ca())
-        });
-        if let Some(other) = earlier {
-            let what = format!(
-                "{} has the key of {} in {}",
-                member.certificate.subject(),
-                other.certificate.subject(),
-                other.place
-            );
+        let bearers = by_key.entry(member.certificate.key_digest()).or_default();
+        let differs = |other: &&&Member<'_>| {
+            other.certificate.subject() != member.certificate.subject()
+                || other.certificate.is_ca() != member.certificate.is_ca()
+        };
+        if let Some(other) = bearers.iter().find(differs) {
+            let (own, theirs) = (member.certificate.subject(), other.certificate.subject());
+            let what = format!("{own} has the key of {theirs} in {}", other.place);
             findings.push(Finding::new(Kind::KeyShared, member.place, what));
         }
         bearers.push(member);
