@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 /// The machines, the service address, and the address that this kubeconfig reaches the API server by.
 pub(crate) fn hosts(cluster: &Cluster) -> Result<Hosts, Failure> {
-    let mut hosts = Vec::new();
+    let mut machines = Vec::new();
     for node in cluster.nodes()? {
-        hosts.push(Host {
+        machines.push(Host {
             name: node.name.to_string(),
             addresses: node.addresses.clone(),
             control_plane: node.is_control_plane(),
@@ -26,7 +26,7 @@ pub(crate) fn hosts(cluster: &Cluster) -> Result<Hosts, Failure> {
     }
     sans.sort();
     sans.dedup();
-    let checked = Hosts { inputs, sans, hosts }.checked();
+    let checked = Hosts { inputs, sans, machines }.checked();
     checked.map_err(|why| Failure::refused(format!("the cluster's machines cannot be used: {why}")))
 }
 

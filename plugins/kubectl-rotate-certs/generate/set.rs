@@ -6,6 +6,8 @@ use crate::issue;
 use crate::layout::Kind;
 use crate::layout::expand::{Item, Wanted};
 use jiff::Timestamp;
+use rotation_core::facts::private_key::PrivateKey;
+use rotation_core::facts::x509::{Certificate, San};
 use serde::Serialize;
 
 /// The file's name in a generation.
@@ -107,9 +109,7 @@ pub(crate) fn kind_word(kind: Kind) -> &'static str {
 fn entry(item: &Item, made: &Made, changes: &[Change]) -> Entry {
     let certificate = made.certificate.as_ref();
     let change = changes.iter().find(|change| change.id == item.id);
-    let words = |sans: &[rotation_core::facts::x509::San]| -> Vec<String> {
-        sans.iter().map(ToString::to_string).collect()
-    };
+    let words = |sans: &[San]| -> Vec<String> { sans.iter().map(ToString::to_string).collect() };
     Entry {
         name: item.id.clone(),
         kind: kind_word(item.kind),
@@ -119,15 +119,15 @@ fn entry(item: &Item, made: &Made, changes: &[Change]) -> Entry {
         public_keys: item.public_keys.clone(),
         bundles: item.bundles.clone(),
         key_type: made.key.as_ref().map(|key| issue::kind_words(key.kind())),
-        key_sha256: certificate.map(|c| c.key_digest().to_string()).or_else(|| {
-            made.key.as_ref().map(rotation_core::facts::private_key::PrivateKey::spki_sha256)
-        }),
+        key_sha256: certificate
+            .map(|c| c.key_digest().to_string())
+            .or_else(|| made.key.as_ref().map(PrivateKey::spki_sha256)),
         subject: certificate.map(|c| c.subject().to_string()),
         issuer: certificate.map(|c| c.issuer().to_string()),
-        serial: certificate.map(|c| c.serial_text()),
+        serial: certificate.map(Certificate::serial_text),
         sha256: certificate.map(|c| c.fingerprint().to_string()),
-        not_before: certificate.map(|c| c.not_before()),
-        not_after: certificate.map(|c| c.not_after()),
+        not_before: certificate.map(Certificate::not_before),
+        not_after: certificate.map(Certificate::not_after),
         sans: certificate.map(|c| words(c.sans())).unwrap_or_default(),
         sans_missing: change.map(|c| words(&c.missing)).unwrap_or_default(),
         sans_added: change.map(|c| words(&c.added)).unwrap_or_default(),

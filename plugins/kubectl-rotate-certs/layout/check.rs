@@ -311,7 +311,7 @@ mod tests {
             ),
             (
                 refused(
-                    "[[row]]\nname='a'\nkind='authority'\nsigner='b'\ncommon-name='x'\n[[row]]\nname='b'\nkind='authority'\nsigner='a'\ncommon-name='x'",
+                    "[[row]]\nname='a'\nkind='authority'\nsigner='b'\ncommon-name='x'\ncertificate='a'\n[[row]]\nname='b'\nkind='authority'\nsigner='a'\ncommon-name='x'\ncertificate='b'",
                 ),
                 "rows sign each other in a circle: a ← b ← a",
             ),

@@ -166,14 +166,14 @@ fn trees<'a>(layout: &Layout, hosts: &'a Hosts, alone: bool) -> Result<Vec<Tree<
     if !layout.is_per_host() {
         return Ok(vec![Tree { prefix: String::new(), host: None }]);
     }
-    if hosts.hosts.is_empty() {
+    if hosts.machines.is_empty() {
         return Err(ExpandError::NoHosts(layout.name.clone()));
     }
-    if !hosts.hosts.iter().any(|host| host.control_plane) {
+    if !hosts.machines.iter().any(|host| host.control_plane) {
         return Err(ExpandError::NoControlPlane);
     }
     let prefix = |host: &Host| if alone { String::new() } else { format!("{}/", host.name) };
-    Ok(hosts.hosts.iter().map(|host| Tree { prefix: prefix(host), host: Some(host) }).collect())
+    Ok(hosts.machines.iter().map(|host| Tree { prefix: prefix(host), host: Some(host) }).collect())
 }
 
 /// Signers first.
@@ -197,7 +197,7 @@ fn with_hosts(values: &Values, hosts: &Hosts) -> Values {
     let mut values = values.clone();
     let named = |wanted: &dyn Fn(&Host) -> bool| {
         let mut names = Vec::new();
-        for host in hosts.hosts.iter().filter(|host| wanted(host)) {
+        for host in hosts.machines.iter().filter(|host| wanted(host)) {
             names.push(host.name.clone());
             names.extend(host.addresses.iter().map(ToString::to_string));
             names.extend(host.sans.iter().cloned());
@@ -210,7 +210,7 @@ fn with_hosts(values: &Values, hosts: &Hosts) -> Values {
     sans.extend(hosts.sans.iter().cloned());
     values.set("sans", sans);
     let endpoint = values.get("endpoint").first().cloned();
-    let first = hosts.hosts.iter().find(|host| host.control_plane).map(local_endpoint);
+    let first = hosts.machines.iter().find(|host| host.control_plane).map(local_endpoint);
     if let Some(host) = endpoint.as_deref().map(inputs::server).and_then(Result::ok) {
         values.set("endpoint-host", vec![host]);
     } else {
@@ -333,7 +333,7 @@ impl Making<'_> {
             let host = row.per.and(tree.host).map(|host| host.name.clone());
             let Some(item) = self.at.get(&(file.row.clone(), host)).copied() else { continue };
             let values = with_host(self.values, tree.host);
-            let fill = |text: &str| {
+            let filled_in = |text: &str| {
                 values
                     .fill(text)
                     .map_err(|source| ExpandError::Template { place: file.path.clone(), source })
@@ -342,9 +342,9 @@ impl Making<'_> {
                 path: tree.path(&file.path),
                 item,
                 authority,
-                server: fill(&file.server)?,
-                cluster: fill(&file.cluster)?,
-                user: fill(&file.user)?,
+                server: filled_in(&file.server)?,
+                cluster: filled_in(&file.cluster)?,
+                user: filled_in(&file.user)?,
             });
         }
         Ok(())

@@ -18,7 +18,7 @@ pub(crate) struct Hosts {
     pub(crate) sans: Vec<String>,
     /// The machines.
     #[serde(default, rename = "host")]
-    pub(crate) hosts: Vec<Host>,
+    pub(crate) machines: Vec<Host>,
 }
 
 /// A machine.
@@ -76,7 +76,7 @@ impl Hosts {
     pub(crate) fn checked(self) -> Result<Self, HostsError> {
         let mut names = BTreeSet::new();
         let mut addresses: BTreeMap<IpAddr, &str> = BTreeMap::new();
-        for host in &self.hosts {
+        for host in &self.machines {
             let name = host.name.as_str();
             let is_node =
                 matches!(San::parse(&format!("DNS:{name}")), Ok(San::Dns(ref n)) if n == name);
@@ -120,8 +120,8 @@ mod tests {
             addresses = ['10.0.0.2']
         ";
         let hosts = Hosts::parse(text).expect("a hosts file");
-        assert_eq!(hosts.hosts.len(), 2);
-        assert!(hosts.hosts[0].control_plane && !hosts.hosts[1].control_plane);
+        assert_eq!(hosts.machines.len(), 2);
+        assert!(hosts.machines[0].control_plane && !hosts.machines[1].control_plane);
     }
 
     #[test]

@@ -184,7 +184,9 @@ pub(super) mod tests {
         let styled = report().text();
         // Two for each severity that is coloured, and none of what somebody wrote into a certificate.
         assert_eq!(styled.matches('\u{1b}').count(), 4, "{styled:?}");
-        let text: String = styled.lines().map(|line| format!("{}\n", clean::line(line))).collect();
+        let lines: Vec<String> =
+            styled.lines().map(|line| format!("{}\n", clean::line(line))).collect();
+        let text = lines.concat();
         assert!(text.contains("pki/ca.crt:7: error: it has none [aki-missing]\n"), "{text}");
         assert!(text.contains("\n    issue it again"), "{text}");
         assert_eq!(

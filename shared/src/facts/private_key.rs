@@ -1,5 +1,6 @@
 //! Private keys: read, told apart, written. What is held of them is wiped when it is let go, and nothing prints them.
 
+use super::credential::Digest;
 use super::exit::{Exit, Fault};
 use super::x509::{self, Label, Oddity};
 use base64::Engine as _;
@@ -13,7 +14,6 @@ use ring::signature::{
     EcdsaSigningAlgorithm, KeyPair as _, RsaKeyPair,
 };
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use spki::{AlgorithmIdentifierRef, ObjectIdentifier, SubjectPublicKeyInfo};
 use std::fmt;
 use std::str::FromStr;
@@ -134,7 +134,7 @@ impl Fault for KeyError {
 
 enum Pair {
     Rsa(Box<RsaKeyPair>),
-    Ec(EcdsaKeyPair),
+    Ec(Box<EcdsaKeyPair>),
 }
 
 /// A private key.
@@ -209,7 +209,7 @@ impl PrivateKey {
         let spki = spki(EC, (&curve).into(), point)?;
         read.parameters = Some(sec1::EcParameters::NamedCurve(curve));
         let secret = Zeroizing::new(read.to_der().map_err(|_| KeyError::Damaged)?);
-        Ok(Self { kind, secret, spki, pair: Pair::Ec(pair) })
+        Ok(Self { kind, secret, spki, pair: Pair::Ec(Box::new(pair)) })
     }
 
     /// From PKCS#8, RFC 5208.
@@ -253,7 +253,7 @@ impl PrivateKey {
 
     /// The only name under which a key is ever shown: SHA-256 of the public half, hexadecimal.
     pub fn spki_sha256(&self) -> String {
-        Sha256::digest(&self.spki).iter().map(|byte| format!("{byte:02x}")).collect()
+        Digest::of(&self.spki).to_string()
     }
 
     /// The key as PEM.
@@ -320,11 +320,15 @@ fn private_pem(label: &str, der: &[u8]) -> Zeroizing<String> {
     let mut encoded = Zeroizing::new(vec![0_u8; der.len().div_ceil(3) * 4]);
     let length = STANDARD.encode_slice(der, &mut encoded).expect("the room is computed");
     let mut text = Zeroizing::new(String::with_capacity(length + length / 64 + 80));
-    text.push_str(&format!("-----BEGIN {label}-----\n"));
+    for part in ["-----BEGIN ", label, "-----\n"] {
+        text.push_str(part);
+    }
     for line in encoded[..length].chunks(64) {
         text.extend(line.iter().map(|byte| char::from(*byte)));
         text.push('\n');
     }
-    text.push_str(&format!("-----END {label}-----\n"));
+    for part in ["-----END ", label, "-----\n"] {
+        text.push_str(part);
+    }
     text
 }

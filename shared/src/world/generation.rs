@@ -69,7 +69,7 @@ pub enum SetError {
         /// Where.
         path: PathBuf,
         /// Its mode.
-        mode: u32,
+        mode: rustix::fs::RawMode,
     },
     /// Something that was not made here stands where a file is to be.
     #[error("{path} is in the way: {what}", path = .path.display())]

@@ -76,10 +76,11 @@ fn of_set(shop: &Shop, dir: &Path, all: &mut Vec<Judged>) {
             Some(path) => dir.join(path),
             None => of_kubeconfig(shop, dir, name.split('@').next().unwrap()),
         };
-        let serves = matches!(kind, "server" | "peer");
+        let has_names = matches!(kind, "server" | "peer");
         let san = item["sans"].as_array().unwrap().first().and_then(Value::as_str);
-        let server =
-            san.filter(|_| serves).map(|san| san.split_once(':').unwrap().1.replace('*', "node"));
+        let server = san
+            .filter(|_| has_names)
+            .map(|san| san.split_once(':').unwrap().1.replace('*', "node"));
         all.push(Judged {
             place: format!("{} {name}", dir.display()),
             certificate,
@@ -131,7 +132,7 @@ fn gnutls() {
             judged.certificate.display()
         );
         if let Some(name) = &judged.server {
-            line += &format!(" --verify-hostname={name} --verify-purpose=1.3.6.1.5.5.7.3.1");
+            line = format!("{line} --verify-hostname={name} --verify-purpose=1.3.6.1.5.5.7.3.1");
         }
         shop.run(&line);
         if judged.client {
@@ -196,19 +197,12 @@ func main() {
 fn go() {
     let shop = Shop::new();
     shop.write("judge.go", GO);
-    let lines: String = judged()
-        .iter()
-        .map(|j| {
-            let name = j.server.as_deref().unwrap_or_default();
-            format!(
-                "{}\t{}\t{name}\t{}\n",
-                j.certificate.display(),
-                j.authority.display(),
-                j.client
-            )
-        })
-        .collect();
-    shop.write("list", &lines);
+    let line = |j: &Judged| {
+        let name = j.server.as_deref().unwrap_or_default();
+        format!("{}\t{}\t{name}\t{}", j.certificate.display(), j.authority.display(), j.client)
+    };
+    let lines: Vec<String> = judged().iter().map(line).collect();
+    shop.write("list", &lines.join("\n"));
     shop.run("go build -o judge judge.go");
     let said = shop.run("./judge list");
     assert!(said.lines().count() >= judged().len(), "{said}");

@@ -76,7 +76,11 @@ fn hosts(args: &GenerateArgs, console: &Console) -> Result<Hosts, Failure> {
     if args.from_cluster {
         let cluster = Cluster::connect(&args.connection.connection(console))?;
         let hosts = crate::observe::hosts(&cluster)?;
-        console.note(&format!("{} machines of {} are known", hosts.hosts.len(), cluster.server()));
+        console.note(&format!(
+            "{} machines of {} are known",
+            hosts.machines.len(),
+            cluster.server()
+        ));
         return Ok(hosts);
     }
     let Some(path) = &args.hosts else { return Ok(Hosts::default()) };
@@ -96,11 +100,16 @@ fn alone(
     let (name, address) =
         (values.get("node-name").first(), values.get("advertise-address").first());
     let (Some(name), Some(address)) = (name, address) else { return Ok(false) };
-    if !layout.is_per_host() || !hosts.hosts.is_empty() {
+    if !layout.is_per_host() || !hosts.machines.is_empty() {
         return Ok(false);
     }
     let addresses = address.parse().into_iter().collect();
-    hosts.hosts.push(Host { name: name.clone(), addresses, control_plane: true, sans: Vec::new() });
+    hosts.machines.push(Host {
+        name: name.clone(),
+        addresses,
+        control_plane: true,
+        sans: Vec::new(),
+    });
     let checked = hosts.clone().checked();
     checked.map_err(|why| Failure::usage(why.to_string()))?;
     Ok(true)

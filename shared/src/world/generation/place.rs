@@ -52,7 +52,7 @@ impl Directory {
         if stat.st_uid != me {
             return Err(SetError::Owner { path: self.path, owner: stat.st_uid, me });
         }
-        let mode = u32::from(Mode::from_raw_mode(stat.st_mode).bits());
+        let mode = Mode::from_raw_mode(stat.st_mode).bits();
         if mode & 0o022 != 0 {
             return Err(SetError::Open { path: self.path, mode });
         }
