@@ -69,13 +69,12 @@ impl Hosts {
     pub(crate) fn parse(text: &str) -> Result<Self, HostsError> {
         let hosts: Self = toml::from_str(text)
             .map_err(|why| HostsError::Syntax(why.to_string().trim_end().to_owned()))?;
-        hosts.checked()
+        hosts.checked()?.unshared()
     }
 
     /// What holds for machines from whatever source.
     pub(crate) fn checked(self) -> Result<Self, HostsError> {
         let mut names = BTreeSet::new();
-        let mut addresses: BTreeMap<IpAddr, &str> = BTreeMap::new();
         for host in &self.machines {
             let name = host.name.as_str();
             let is_node =
@@ -89,6 +88,16 @@ impl Hosts {
             if host.addresses.is_empty() {
                 return Err(HostsError::NoAddress(name.to_owned()));
             }
+        }
+        Ok(self)
+    }
+
+    /// In a file, an address of two machines is a slip of the pen. In a cluster it is a fact: of machines behind one
+    /// gateway, each has its address.
+    fn unshared(self) -> Result<Self, HostsError> {
+        let mut addresses: BTreeMap<IpAddr, &str> = BTreeMap::new();
+        for host in &self.machines {
+            let name = host.name.as_str();
             for address in &host.addresses {
                 if let Some(first) = addresses.insert(*address, name).filter(|first| *first != name)
                 {

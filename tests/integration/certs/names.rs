@@ -64,7 +64,7 @@ fn what_is_no_name_is_said() {
         ("a*.b.example", "has a wildcard that clients do not understand"),
         ("-a.example", "`-a.example` is no host name"),
     ] {
-        shop.generate(&format!("--layout two.toml --san {san} -o out")).exits(2).says(words);
+        shop.generate(&format!("--layout two.toml --san={san} -o out")).exits(2).says(words);
     }
     assert!(!shop.path("out").exists());
     // The same name twice, in two ways of writing, is one name.
