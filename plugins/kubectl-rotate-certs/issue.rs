@@ -59,6 +59,14 @@ pub(crate) enum IssueError {
         /// Why.
         why: String,
     },
+    /// A CA elsewhere signed something else than what was asked for.
+    #[error("the certificate that was signed elsewhere for `{place}` cannot be used: {what}")]
+    Foreign {
+        /// Which.
+        place: String,
+        /// What is wrong.
+        what: String,
+    },
     /// The CA cannot sign it.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
@@ -81,7 +89,7 @@ fn words(findings: &[Finding]) -> String {
 impl Fault for IssueError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Lint { .. } => Exit::Refused,
+            Self::Lint { .. } | Self::Foreign { .. } => Exit::Refused,
             Self::Authority(why) => why.exit(),
             Self::Verify { .. } | Self::Encode { .. } | Self::Read { .. } => Exit::Unexpected,
         }
@@ -91,6 +99,9 @@ impl Fault for IssueError {
         match self {
             Self::Lint { findings, .. } => findings.first().map(|finding| finding.fix.clone()),
             Self::Authority(why) => why.hint(),
+            Self::Foreign { .. } => {
+                Some("let the CA sign the request again, with all that is asked for".to_owned())
+            }
             Self::Verify { .. } | Self::Encode { .. } | Self::Read { .. } => None,
         }
     }
@@ -202,6 +213,26 @@ pub(crate) fn issue(
         read(&encode::signed(&content, signer.key().kind(), &signature).map_err(encode)?)?;
     verified(wish, &certificate, issuer, lifetimes.now)?;
     Ok(Issued { certificate, findings, is_cut: validity.is_cut })
+}
+
+/// Whether a certificate that a CA elsewhere signed is what was asked for; with its warnings.
+pub(crate) fn accept(
+    wish: &Wish<'_>,
+    certificate: &Certificate,
+    issuer: &Certificate,
+    lifetimes: &Lifetimes,
+) -> Result<Vec<Finding>, IssueError> {
+    let fail = |what: String| IssueError::Foreign { place: wish.place.to_owned(), what };
+    let warnings =
+        looked_at(wish, certificate, Some(issuer), lifetimes).map_err(|why| match why {
+            IssueError::Lint { findings, .. } => fail(words(&findings)),
+            other => other,
+        })?;
+    verified(wish, certificate, Some(issuer), lifetimes.now).map_err(|why| match why {
+        IssueError::Verify { what, .. } => fail(what),
+        other => other,
+    })?;
+    Ok(warnings)
 }
 
 fn role(kind: Kind) -> Role {

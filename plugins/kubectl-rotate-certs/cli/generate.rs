@@ -152,6 +152,10 @@ pub(crate) struct GenerateArgs {
     #[arg(help_heading = "Requests", long, conflicts_with_all = ["csr", "ca_cert", "cross_sign"])]
     pub(crate) csr_out: bool,
 
+    /// Certificates that a CA elsewhere signed for keys of --csr-out; whose each is, its key says
+    #[arg(help_heading = "Requests", long, value_name = "FILE", num_args = 1.., requires = "ca_cert", conflicts_with_all = ["csr_out", "renew_ca"])]
+    pub(crate) cert: Vec<PathBuf>,
+
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
 }

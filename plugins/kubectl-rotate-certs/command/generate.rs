@@ -1,6 +1,7 @@
 //! `kubectl rotate-certs generate`: look, compare, make, verify, write, switch, read again.
 
 mod ask;
+mod elsewhere;
 mod sources;
 mod write;
 
@@ -9,7 +10,7 @@ use crate::cli::Format;
 use crate::cli::generate::GenerateArgs;
 use crate::generate::compare::{Change, lost};
 use crate::generate::existing::{Existing, certificates};
-use crate::generate::make::{All, make};
+use crate::generate::make::{All, interrupted, make};
 use crate::generate::{render, set};
 use crate::layout::expand::Wanted;
 use jiff::Timestamp;
@@ -20,6 +21,7 @@ use rotation_core::facts::x509::San;
 use rotation_core::tell::json;
 use rotation_core::world::clock::{Clock as _, SystemClock};
 use rotation_core::world::files;
+use rotation_core::world::interrupt::Interrupt;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -44,7 +46,9 @@ pub(super) fn run(args: &GenerateArgs, console: &Console) -> Result<Exit, Failur
     refuse_existing(args, &directory, &existing, now)?;
     let changes = compare(args, &mut wanted, &existing)?;
     let order = sources::order(args, console, &asked.layout, &wanted, &existing, &directory, now)?;
-    let all = make(order)?;
+    let interrupt = Interrupt::listen()
+        .map_err(|why| Failure::unexpected(format!("cannot listen for signals: {why}")))?;
+    let all = make(order, &interrupt)?;
     let replaces = write::current(&directory)?;
     let about = set::About {
         layout: &asked.layout.name,
@@ -68,6 +72,10 @@ pub(super) fn run(args: &GenerateArgs, console: &Console) -> Result<Exit, Failur
         fixed_names: asked.fixed_names,
         switch: !args.csr_out,
     };
+    // From here on the set is finished within a moment, whole, and a second signal ends even that.
+    if interrupt.is_asked() {
+        return Err(interrupted());
+    }
     let done = write::write(&job, |foreign| {
         let unseen = Existing::look(&directory, &wanted)?;
         if foreign || unseen.is_there {

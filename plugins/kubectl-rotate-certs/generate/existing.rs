@@ -6,8 +6,8 @@ use rotation_core::cli::failure::Failure;
 use rotation_core::facts::private_key::PrivateKey;
 use rotation_core::facts::x509::{Certificate, Label, read_pem};
 use rotation_core::world::files;
-use rotation_core::world::generation::CURRENT;
-use std::path::Path;
+use rotation_core::world::generation::{CURRENT, GENERATIONS};
+use std::path::{Path, PathBuf};
 
 /// What is there of one item.
 #[derive(Debug, Default)]
@@ -83,6 +83,24 @@ pub(crate) fn key(directory: &Path, item: &Item) -> Result<Option<PrivateKey>, F
     Ok(Some(
         key.map_err(|why| why.while_trying(&format!("read {}", directory.join(path).display())))?,
     ))
+}
+
+/// Every generation, the newest first.
+pub(crate) fn generations(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut all = files::names_ending(&directory.join(GENERATIONS), "")?;
+    all.retain(|path| {
+        path.file_name().is_some_and(|name| !name.as_encoded_bytes().starts_with(b"."))
+    });
+    all.reverse();
+    Ok(all)
+}
+
+/// The private key in a file of a generation.
+pub(crate) fn key_of(generation: &Path, path: &str) -> Result<Option<PrivateKey>, Failure> {
+    let path = generation.join(path);
+    let Some(text) = files::read_secret_if_there(&path)? else { return Ok(None) };
+    let key = PrivateKey::from_pem(&text, None).map_err(Failure::from);
+    key.map(Some).map_err(|why| why.while_trying(&format!("read {}", path.display())))
 }
 
 /// The certificates of a PEM text; what cannot be read is left out.

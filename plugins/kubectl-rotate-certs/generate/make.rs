@@ -5,13 +5,17 @@ use crate::issue::{self, Issued, Lifetimes, Signer, Subject, Wish};
 use crate::layout::Kind;
 use crate::layout::expand::Item;
 use rotation_core::cli::failure::Failure;
+use rotation_core::facts::exit::Exit;
 use rotation_core::facts::private_key::{KeyType, PrivateKey};
 use rotation_core::facts::x509::{Certificate, Request, San};
 use rotation_core::plan::certificate::Finding;
+use rotation_core::world::interrupt::Interrupt;
 use rotation_core::world::keys;
 
 /// How a CA that the command line named came here.
 const GIVEN: &str = "given";
+/// How one came whose key stays elsewhere.
+const ELSEWHERE: &str = "elsewhere";
 
 /// Where an item's key and certificate come from.
 pub(crate) enum Source {
@@ -27,6 +31,12 @@ pub(crate) enum Source {
     Given(PrivateKey, Certificate),
     /// The public key is that of a request.
     Request(Request),
+    /// A CA whose key is elsewhere, where it signed what is here.
+    Trusted(Certificate),
+    /// The key was made for a request, and a CA elsewhere signed it.
+    Signed(PrivateKey, Certificate),
+    /// A key pair that was made beside requests.
+    Pair(PrivateKey),
 }
 
 /// What was made of an item.
@@ -39,7 +49,7 @@ pub(crate) struct Made {
     pub(crate) crossed: Option<Certificate>,
     /// A request for a CA elsewhere, in DER.
     pub(crate) request: Option<Vec<u8>>,
-    /// In words: new, kept, renewed, unchanged, given, requested.
+    /// In words: new, kept, renewed, unchanged, given, requested, signed elsewhere.
     pub(crate) how: &'static str,
     /// Whether it ends with its CA, earlier than asked for.
     pub(crate) is_cut: bool,
@@ -82,14 +92,16 @@ enum Kept {
     Name(Certificate),
     Certificate(Certificate, &'static str),
     Request(Request),
+    Signed(Certificate),
 }
 
 /// Makes it all.
-pub(crate) fn make(order: Order<'_>) -> Result<All, Failure> {
-    let begun = begin(order.sources, order.key_type)?;
+pub(crate) fn make(order: Order<'_>, interrupt: &Interrupt) -> Result<All, Failure> {
+    let begun = begin(order.sources, order.key_type, interrupt)?;
     let mut before = order.before;
     before.resize_with(order.items.len(), || None);
     let mut signers: Vec<Option<Authority>> = order.items.iter().map(|_| None).collect();
+    let mut trusted: Vec<Option<Certificate>> = order.items.iter().map(|_| None).collect();
     let mut items = Vec::new();
     let mut findings = Vec::new();
     for (at, (item, begun)) in order.items.iter().zip(begun).enumerate() {
@@ -98,9 +110,12 @@ pub(crate) fn make(order: Order<'_>) -> Result<All, Failure> {
             items.push(requested(item, begun)?);
             continue;
         }
-        let (mut made, more) = made(item, begun, &signers, &order.lifetimes)?;
+        let elsewhere = item.signer.and_then(|at| trusted[at].as_ref());
+        let (mut made, more) = made(item, begun, &signers, elsewhere, &order.lifetimes)?;
         findings.extend(more);
-        if item.kind == Kind::Authority {
+        if item.kind == Kind::Authority && made.how == ELSEWHERE {
+            trusted[at].clone_from(&made.certificate);
+        } else if item.kind == Kind::Authority {
             let Some((certificate, key)) = made.certificate.clone().zip(made.key.take()) else {
                 return Err(Failure::unexpected(format!("`{}` has no key to sign with", item.id)));
             };
@@ -125,10 +140,22 @@ pub(crate) fn make(order: Order<'_>) -> Result<All, Failure> {
     Ok(All { items, findings })
 }
 
+/// Somebody asked to stop, and nothing is written yet.
+pub(crate) fn interrupted() -> Failure {
+    Failure::unexpected("interrupted; nothing was changed")
+        .with_exit(Exit::Interrupted)
+        .with_hint("run the same command again")
+}
+
 /// New keys are made all at once, on every processor.
-fn begin(sources: Vec<Source>, kind: KeyType) -> Result<Vec<Begun>, Failure> {
+fn begin(
+    sources: Vec<Source>,
+    kind: KeyType,
+    interrupt: &Interrupt,
+) -> Result<Vec<Begun>, Failure> {
     let missing = sources.iter().filter(|source| matches!(source, Source::New)).count();
-    let mut fresh = keys::generate_all(&vec![kind; missing])?.into_iter();
+    let fresh = keys::generate_all(&vec![kind; missing], interrupt)?;
+    let mut fresh = fresh.ok_or_else(interrupted)?.into_iter();
     Ok(sources
         .into_iter()
         .map(|source| match source {
@@ -140,6 +167,9 @@ fn begin(sources: Vec<Source>, kind: KeyType) -> Result<Vec<Begun>, Failure> {
                 Begun { key: Some(key), kept: Kept::Certificate(old, GIVEN) }
             }
             Source::Request(request) => Begun { key: None, kept: Kept::Request(request) },
+            Source::Trusted(ca) => Begun { key: None, kept: Kept::Certificate(ca, ELSEWHERE) },
+            Source::Signed(key, signed) => Begun { key: Some(key), kept: Kept::Signed(signed) },
+            Source::Pair(key) => Begun { key: Some(key), kept: Kept::Nothing("new") },
         })
         .collect())
 }
@@ -158,6 +188,7 @@ fn made(
     item: &Item,
     begun: Begun,
     signers: &[Option<Authority>],
+    elsewhere: Option<&Certificate>,
     lifetimes: &Lifetimes,
 ) -> Result<(Made, Vec<Finding>), Failure> {
     let Begun { key, kept } = begun;
@@ -173,6 +204,23 @@ fn made(
         let how = if let Kept::Nothing(how) = kept { how } else { "unchanged" };
         return Ok((plain(None, key, how, false), Vec::new()));
     }
+    if let Kept::Certificate(old, how) = &kept {
+        return Ok((plain(Some(old.clone()), key, how, false), Vec::new()));
+    }
+    if let Kept::Signed(signed) = &kept {
+        let here = item.signer.and_then(|at| signers.get(at)).and_then(Option::as_ref);
+        let issuer = elsewhere.or_else(|| here.map(Authority::certificate));
+        let issuer = issuer.ok_or_else(|| Failure::unexpected("a CA was not read"))?;
+        let findings = issue::accept(&wish(item), signed, issuer, lifetimes)?;
+        return Ok((plain(Some(signed.clone()), key, "signed elsewhere", false), findings));
+    }
+    if elsewhere.is_some() {
+        return Err(Failure::refused(format!(
+            "`{}` is signed by a CA whose key is not here, and no certificate of it is named",
+            item.id
+        ))
+        .with_hint("name what that CA signed with --cert, or its key with --ca-key"));
+    }
     let signer = match (item.signer.and_then(|at| signers.get(at)).and_then(Option::as_ref), &key) {
         (Some(authority), _) => Signer::Authority(authority),
         (None, Some(key)) => Signer::Itself(key),
@@ -181,8 +229,8 @@ fn made(
         }
     };
     let (issued, how): (Issued, &'static str) = match &kept {
-        Kept::Certificate(old, how) => {
-            return Ok((plain(Some(old.clone()), key, *how, false), Vec::new()));
+        Kept::Certificate(..) | Kept::Signed(_) => {
+            return Err(Failure::unexpected("what was signed already is not signed again"));
         }
         Kept::Nothing(how) => {
             let key = key.as_ref().ok_or_else(|| Failure::unexpected("a key was not made"))?;
@@ -236,7 +284,7 @@ fn requested(item: &Item, begun: Begun) -> Result<Made, Failure> {
         is_cut: false,
     };
     match (item.kind, begun.key) {
-        (Kind::Authority, _) | (_, None) => Ok(plain(None, None, "elsewhere")),
+        (Kind::Authority, _) | (_, None) => Ok(plain(None, None, ELSEWHERE)),
         (Kind::KeyPair, key) => Ok(plain(None, key, "new")),
         (_, Some(key)) => {
             let request = issue::request(&wish(item), &key)?;

@@ -75,6 +75,17 @@ pub(crate) fn files(
     Ok(files)
 }
 
+/// The file that what is beside it is named after.
+fn file_of(item: &Item) -> String {
+    let path = item.certificates.first().or(item.keys.first());
+    path.cloned().unwrap_or_else(|| item.id.replace('@', "-"))
+}
+
+/// Where the key of a request waits for its certificate.
+pub(crate) fn waiting_key(item: &Item) -> String {
+    item.keys.first().cloned().unwrap_or_else(|| beside(&file_of(item), ".key"))
+}
+
 fn of_item(item: &Item, made: &Made, files: &mut Vec<File>) -> Result<(), Failure> {
     if let Some(certificate) = &made.certificate {
         for path in &item.certificates {
@@ -90,9 +101,12 @@ fn of_item(item: &Item, made: &Made, files: &mut Vec<File>) -> Result<(), Failur
         }
     }
     if let Some(request) = &made.request {
-        let path = item.certificates.first().or(item.keys.first());
-        let path = path.cloned().unwrap_or_else(|| item.id.replace('@', "-"));
-        files.push(public(beside(&path, ".csr"), encode("CERTIFICATE REQUEST", request)));
+        let path = beside(&file_of(item), ".csr");
+        files.push(public(path, encode("CERTIFICATE REQUEST", request)));
+        // What will lie in a kubeconfig only has no file of its own yet.
+        if let Some(key) = made.key.as_ref().filter(|_| item.keys.is_empty()) {
+            files.push(private(waiting_key(item), &key.to_pem()));
+        }
     }
     if let Some(crossed) = &made.crossed {
         let path = item.certificates.first().ok_or_else(|| {

@@ -68,6 +68,12 @@ impl Fault for AuthorityError {
     }
 }
 
+/// Whether a certificate is a CA's at all.
+pub(crate) fn check(place: &str, certificate: &Certificate) -> Result<(), AuthorityError> {
+    let signs = certificate.usages().is_none_or(|u| u.has(KeyUsages::KEY_CERT_SIGN));
+    if certificate.is_ca() && signs { Ok(()) } else { Err(AuthorityError::NotCa(place.to_owned())) }
+}
+
 impl Authority {
     /// A certificate and its key; refused where they do not belong together, or where it is no CA.
     pub(crate) fn new(
@@ -76,11 +82,7 @@ impl Authority {
         key: PrivateKey,
     ) -> Result<Self, AuthorityError> {
         let place = place.to_owned();
-        if !certificate.is_ca()
-            || certificate.usages().is_some_and(|u| !u.has(KeyUsages::KEY_CERT_SIGN))
-        {
-            return Err(AuthorityError::NotCa(place));
-        }
+        check(&place, &certificate)?;
         if certificate.spki_der() != key.spki_der() {
             return Err(AuthorityError::Key(place));
         }

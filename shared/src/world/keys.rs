@@ -1,5 +1,6 @@
 //! The door to randomness: private keys and serial numbers from the system's own source, and from nowhere else.
 
+use super::interrupt::Interrupt;
 use crate::facts::private_key::{KeyError, KeyType, PrivateKey};
 use pkcs1::EncodeRsaPrivateKey as _;
 use ring::rand::{SecureRandom as _, SystemRandom};
@@ -36,15 +37,18 @@ fn rsa(bits: u16) -> Result<PrivateKey, KeyError> {
     PrivateKey::from_pkcs1(document.as_bytes())
 }
 
-/// Makes keys of these kinds, in this order, on as many processors as there are.
-pub fn generate_all(kinds: &[KeyType]) -> Result<Vec<PrivateKey>, KeyError> {
+/// Makes keys of these kinds, in this order, on as many processors as there are; `None` when somebody asked to stop.
+pub fn generate_all(
+    kinds: &[KeyType],
+    interrupt: &Interrupt,
+) -> Result<Option<Vec<PrivateKey>>, KeyError> {
     let next = AtomicUsize::new(0);
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(kinds.len());
     let work = || {
         let mut made = Vec::new();
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(kind) = kinds.get(at) else {
+            let Some(kind) = kinds.get(at).filter(|_| !interrupt.is_asked()) else {
                 return Ok(made);
             };
             made.push((at, generate(*kind)?));
@@ -59,7 +63,8 @@ pub fn generate_all(kinds: &[KeyType]) -> Result<Vec<PrivateKey>, KeyError> {
         Ok::<_, KeyError>(all)
     })?;
     all.sort_by_key(|(at, _)| *at);
-    Ok(all.into_iter().map(|(_, key)| key).collect())
+    let is_whole = all.len() == kinds.len();
+    Ok(is_whole.then(|| all.into_iter().map(|(_, key)| key).collect()))
 }
 
 /// Random octets.
@@ -93,7 +98,9 @@ mod tests {
     fn many_keys_keep_the_order_in_which_they_were_asked_for() {
         let kinds: Vec<KeyType> =
             (0..20).map(|n| if n % 3 == 0 { KeyType::P384 } else { KeyType::P256 }).collect();
-        let made = generate_all(&kinds).expect("keys");
+        let interrupt = Interrupt::never();
+        let made = generate_all(&kinds, &interrupt).expect("keys").expect("nobody asked to stop");
+
         assert_eq!(made.iter().map(PrivateKey::kind).collect::<Vec<_>>(), kinds);
     }
 }

@@ -2,11 +2,12 @@
 
 use super::sets::two;
 use super::shop::{CERTS, Shop, mode};
-use crate::harness::{Case, Need, cases};
+use crate::harness::{Case, Need, cases, until};
+use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 pub(crate) fn cases() -> Vec<Case> {
     cases![
@@ -15,6 +16,7 @@ pub(crate) fn cases() -> Vec<Case> {
         a_directory_of_somebody_else: Need::Root;
         a_directory_that_others_can_write_to;
         two_at_the_same_time;
+        interrupted_while_keys_are_made;
         no_space: Need::Root;
         read_only: Need::Root;
         killed_at_every_call: Need::Program("strace", "strace");
@@ -88,11 +90,7 @@ fn two_at_the_same_time() {
     let shop = shop();
     let start = || {
         let mut command = shop.command(&["generate", "--layout", "two.toml", "-o", "out"]);
-        command
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .unwrap()
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     };
     let mut all: Vec<_> = (0..6).map(|_| start()).collect();
     let codes: Vec<_> = all.iter_mut().map(|child| child.wait().unwrap().code().unwrap()).collect();
@@ -101,6 +99,26 @@ fn two_at_the_same_time() {
     assert!(codes.iter().all(|code| matches!(code, 0 | 4)), "{codes:?}");
     assert_eq!(fs::read_dir(shop.path("out/generations")).unwrap().count(), 1);
     whole(&shop).expect("the set");
+}
+
+fn interrupted_while_keys_are_made() {
+    let shop = Shop::new();
+    let line = "generate --layout kubeadm --node-name m1 --advertise-address 10.0.0.1 --key-type rsa-4096 -o out";
+    let mut command = shop.command(&line.split(' ').collect::<Vec<_>>());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    until("it listens", || {
+        let text = fs::read_to_string(&status).unwrap();
+        let caught = text.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim();
+        u64::from_str_radix(caught, 16).unwrap() & (1 << 1) != 0
+    });
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("interrupted; nothing was changed"), "{said}");
+    assert!(!shop.path("out").exists());
 }
 
 /// Whether what the fixed names show is one whole set: key and certificate belong together, the CA signed it.

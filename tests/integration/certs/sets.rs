@@ -4,6 +4,7 @@ use super::shop::{CA, EC, Shop, mode, public_key, shown};
 use crate::harness::{Case, cases, files};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 pub(crate) fn cases() -> Vec<Case> {
     cases![
@@ -20,6 +21,8 @@ pub(crate) fn cases() -> Vec<Case> {
         a_ca_is_renewed_under_its_key;
         the_old_ca_signs_the_new_one;
         requests_in_and_out;
+        what_a_ca_elsewhere_signed;
+        every_request_of_kubeadm_comes_back;
         a_dry_run_writes_nothing;
         no_key_is_ever_printed;
     ]
@@ -423,6 +426,117 @@ fn requests_in_and_out() {
     shop.generate("--layout two.toml --csr leaf=greedy.csr -o no")
         .exits(4)
         .says("the request for `leaf` asks for names that the row does not have: DNS:bank.example");
+}
+
+/// Signs a request as a CA elsewhere would; `NAME.crt` and `NAME.key` are the CA.
+fn sign(shop: &Shop, ca: &str, request: &Path, usages: &str, more: &str, to: &str) {
+    shop.write(
+        "leaf.cnf",
+        &format!(
+            "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage={usages}\n\
+             subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
+        ),
+    );
+    shop.run(&format!(
+        "openssl x509 -req -in {} -CA {ca}.crt -CAkey {ca}.key -days 90 -extfile leaf.cnf {more} -out {to}",
+        request.display()
+    ));
+}
+
+fn requests(shop: &Shop) -> Vec<PathBuf> {
+    let mut all = files(&shop.path("out/generations"));
+    all.retain(|path| path.extension().is_some_and(|end| end == "csr"));
+    all
+}
+
+fn what_a_ca_elsewhere_signed() {
+    let shop = Shop::new();
+    shop.write("two.toml", &two("ecdsa-p256"));
+    for name in ["theirs", "others"] {
+        shop.openssl_ca(name, EC, CA);
+    }
+    shop.generate("--layout two.toml --csr-out -o out").exits(0);
+    let request = requests(&shop).remove(0);
+    let names = "-copy_extensions copy";
+    sign(&shop, "theirs", &request, "serverAuth", "", "nameless.crt");
+    sign(&shop, "theirs", &request, "clientAuth", names, "client.crt");
+    sign(&shop, "others", &request, "serverAuth", names, "others-leaf.crt");
+    sign(&shop, "theirs", &request, "serverAuth", names, "signed.crt");
+    let line = "--layout two.toml --ca-cert theirs.crt -o out --cert";
+    for (file, words) in [
+        ("nameless.crt", "the certificate that was signed elsewhere for `leaf` cannot be used: "),
+        ("client.crt", "cannot be used: "),
+        ("others-leaf.crt", "cannot be used: "),
+        ("theirs.crt", "there is no certificate in theirs.crt that a CA signed for somebody else"),
+    ] {
+        shop.generate(&format!("{line} {file}")).exits(4).says(words);
+        assert!(!shop.path("out/current").exists(), "{file}");
+    }
+    shop.generate("--layout two.toml --ca-cert theirs.crt --cert signed.crt -o elsewhere")
+        .exits(4)
+        .says("no key of elsewhere fits the certificate of ");
+    shop.generate(&format!("{line} signed.crt")).exits(0);
+    shop.run("openssl verify -x509_strict -CAfile out/ca.crt out/leaf.crt");
+    assert_eq!(shop.text("out/ca.crt"), shop.text("theirs.crt"));
+    assert_eq!(
+        shop.run("openssl pkey -pubout -in out/leaf.key"),
+        public_key(&shop, "out/leaf.crt")
+    );
+    assert!(shop.text("out/current/set.json").contains("\"signed elsewhere\""));
+    assert!(!shop.path("out/ca.key").exists(), "it never was here");
+    assert_eq!(mode(&shop.path("out/leaf.key")), 0o600);
+}
+
+/// Also those whose key will lie in a kubeconfig only: it waits beside its request.
+fn every_request_of_kubeadm_comes_back() {
+    let shop = Shop::new();
+    for name in ["ca", "etcd-ca", "front-proxy-ca"] {
+        shop.openssl_ca(name, EC, CA);
+    }
+    shop.generate(&format!("{ONE} --csr-out -o out")).exits(0);
+    let mut signed = Vec::new();
+    for request in requests(&shop) {
+        let path = request.display().to_string();
+        let name = path.rsplit('/').next().unwrap();
+        let ca = match name {
+            "front-proxy-client.csr" => "front-proxy-ca",
+            "apiserver-etcd-client.csr" => "etcd-ca",
+            _ if path.contains("/etcd/") => "etcd-ca",
+            _ => "ca",
+        };
+        let usages = match name {
+            "apiserver.csr" => "serverAuth",
+            "server.csr" | "peer.csr" => "serverAuth,clientAuth",
+            _ => "clientAuth",
+        };
+        let to = format!("signed-{}.crt", signed.len());
+        sign(&shop, ca, &request, usages, "-copy_extensions copy", &to);
+        signed.push(to);
+    }
+    assert_eq!(signed.len(), 12);
+    let cas = "--ca-cert ca=ca.crt --ca-cert etcd-ca=etcd-ca.crt --ca-cert front-proxy-ca=front-proxy-ca.crt";
+    let some = signed[1..].join(" ");
+    shop.generate(&format!("{ONE} {cas} --cert {some} -o out"))
+        .exits(4)
+        .says("is signed by a CA whose key is not here, and no certificate of it is named");
+    let all = signed.join(" ");
+    shop.generate(&format!("{ONE} {cas} --cert {all} -o out")).exits(0);
+    for (authority, leaf) in [
+        ("ca", "apiserver"),
+        ("etcd/ca", "etcd/peer"),
+        ("etcd/ca", "apiserver-etcd-client"),
+        ("front-proxy-ca", "front-proxy-client"),
+    ] {
+        shop.run(&format!(
+            "openssl verify -x509_strict -CAfile out/pki/{authority}.crt out/pki/{leaf}.crt"
+        ));
+    }
+    assert!(shop.text("out/admin.conf").contains("client-key-data: LS0t"));
+    assert!(!shop.path("out/admin.key").exists());
+    assert!(shop.path("out/pki/sa.key").exists());
+    // The names are of the three CAs that this test made.
+    let line = ["verify", "out", "--layout", "kubeadm", "--accept", "cas-share-subject"];
+    shop.outcome(&mut shop.command(&line)).exits(0);
 }
 
 fn a_dry_run_writes_nothing() {

@@ -1,5 +1,6 @@
 //! Where each key and certificate comes from: made, kept, renewed, given, or for a request.
 
+use super::elsewhere;
 use crate::cli::generate::GenerateArgs;
 use crate::generate::existing::{self, Existing};
 use crate::generate::make::{Order, Source, check_request};
@@ -28,11 +29,13 @@ pub(super) fn order<'a>(
     now: Timestamp,
 ) -> Result<Order<'a>, Failure> {
     check_names(args, wanted)?;
+    let mut elsewhere = elsewhere::read(&args.cert, wanted, directory)?;
     let mut sources = Vec::new();
     let mut before = Vec::new();
     for (at, item) in wanted.items.iter().enumerate() {
         let today = Today { item, existing, at, directory };
         let source = match item.kind {
+            _ if elsewhere.has(at) => elsewhere.take(at)?,
             Kind::Authority => authority(args, console, wanted, &today)?,
             Kind::KeyPair | Kind::Server | Kind::Client | Kind::Peer => leaf(args, &today)?,
         };
@@ -156,7 +159,11 @@ fn authority(
     }
     let roots = wanted.items.iter().filter(|item| item.kind == Kind::Authority).count();
     if let Some(path) = named_file(&args.ca_cert, &item.row, roots)? {
-        let key = named_file(&args.ca_key, &item.row, roots)?.ok_or_else(|| {
+        let key = named_file(&args.ca_key, &item.row, roots)?;
+        if key.is_none() && !args.cert.is_empty() {
+            return trusted(item, &path);
+        }
+        let key = key.ok_or_else(|| {
             Failure::usage(format!("the key of CA `{}` is not named", item.id))
                 .with_hint("add --ca-key FILE")
         })?;
@@ -192,6 +199,16 @@ fn named_file(all: &[String], row: &str, roots: usize) -> Result<Option<String>,
         }
     }
     Ok(None)
+}
+
+/// A CA whose key is elsewhere: it has signed already.
+fn trusted(item: &Item, path: &str) -> Result<Source, Failure> {
+    let text = files::read_secret_named(Path::new(path))?;
+    let found = existing::certificates(&text).into_iter().next();
+    let found =
+        found.ok_or_else(|| Failure::refused(format!("there is no certificate in {path}")))?;
+    crate::issue::authority::check(&item.id, &found)?;
+    Ok(Source::Trusted(found))
 }
 
 fn given(
