@@ -2,6 +2,7 @@
 
 mod faults;
 mod judges;
+mod machines;
 mod names;
 mod refusals;
 mod running;
@@ -18,6 +19,7 @@ pub(crate) fn cases() -> Vec<Case> {
         faults::cases(),
         judges::cases(),
         running::cases(),
+        machines::cases(),
     ];
     groups.into_iter().flatten().collect()
 }

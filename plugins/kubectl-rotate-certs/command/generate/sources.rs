@@ -259,11 +259,17 @@ fn tokens(console: &Console, today: &Today<'_>, source: &Source) -> Result<(), F
         return Ok(());
     }
     let id = &today.item.id;
+    let known = existing::key(today.directory, today.item)?;
+    let ends = known.is_some_and(|known| match source {
+        Source::New => true,
+        Source::Pair(key) | Source::Signed(key, _) => key.spki_der() != known.spki_der(),
+        _ => false,
+    });
     match source {
         Source::Kept(_) => console.note(&format!(
             "`{id}` keeps its key: tokens of service accounts that it signed stay good; never do so after a leak"
         )),
-        Source::New if existing::key(today.directory, today.item)?.is_some() => console.warn(&format!(
+        _ if ends => console.warn(&format!(
             "`{id}` gets a new key: tokens of service accounts signed by today's key end, where this key signs them \
              (--reuse-key={id} keeps them alive)"
         )),
