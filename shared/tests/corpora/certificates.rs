@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// How many mutations a normal run makes; `ROTATION_MUTATIONS` says another number.
 const MUTATIONS: usize = 20_000;
+/// What one certificate may take of a processor, also without any optimization.
+const LONGEST: Duration = Duration::from_millis(100);
 
 /// All distinct bytes that somebody meant as a certificate.
 fn all() -> anyhow::Result<Vec<Vec<u8>>> {
@@ -78,11 +80,14 @@ impl Tally {
         self.slowest = self.slowest.max(spent().saturating_sub(start));
     }
 
-    fn say(&self, what: &str) {
+    /// Says what was seen, and whether anything took long.
+    fn tell(&self, what: &str) -> anyhow::Result<()> {
         eprintln!(
             "{what}: {} read, {} refused, the slowest in {:.1?} of a processor",
             self.read, self.refused, self.slowest
         );
+        ensure!(self.slowest < LONGEST, "{what}: one took {:?}", self.slowest);
+        Ok(())
     }
 }
 
@@ -91,7 +96,7 @@ pub(crate) fn all_are_parsed_or_refused() -> anyhow::Result<()> {
     for bytes in all()? {
         tally.look(&bytes);
     }
-    tally.say("certificates");
+    tally.tell("certificates")?;
     ensure!(tally.read > 20_000 && tally.refused > 0, "the corpora are not whole");
     Ok(())
 }
@@ -106,7 +111,7 @@ pub(crate) fn mutations_are_parsed_or_refused() -> anyhow::Result<()> {
         let other = &seeds[random.below(seeds.len())];
         tally.look(&random.mutate(seed, other));
     }
-    tally.say("mutations");
+    tally.tell("mutations")?;
     ensure!(
         tally.read > 0 && tally.refused > 0,
         "mutations that are all read, or all refused, test nothing"
