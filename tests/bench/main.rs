@@ -11,6 +11,7 @@
 mod api;
 mod big;
 mod bosh;
+mod certs;
 mod lab_figures;
 mod measure;
 mod table;
@@ -63,6 +64,8 @@ enum Part {
     Check,
     /// Five BOSH VMs: verify, restart, and the runbook's way; needs root
     Bosh,
+    /// A complete PKI, beside kubeadm's, and the leaves of 1,000 machines
+    Certs,
 }
 
 fn main() -> Result<ExitCode> {
@@ -88,6 +91,7 @@ fn main() -> Result<ExitCode> {
         Part::Tokens => tokens::reset(&mut table, rounds.min(3)),
         Part::Check => tokens::check(&mut table, rounds.min(5)),
         Part::Bosh => bosh::figures(&mut table, rounds),
+        Part::Certs => certs::certs(&mut table, rounds),
     });
     // Also what was measured before something failed.
     println!("{}", measure::machine());

@@ -53,6 +53,14 @@ impl Table {
     }
 }
 
+impl Table {
+    /// Bytes of memory, and at most how many.
+    pub(crate) fn memory(&mut self, what: &str, ours: u64, goal: u64) {
+        let goal = Some((format!("at most {}", size(goal)), ours <= goal));
+        self.row(what, (size(ours), None), None, goal);
+    }
+}
+
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let head = ["what", "ours", "peer", "peer / ours", "goal", "met"].map(str::to_owned);

@@ -23,6 +23,8 @@ pub(crate) enum Need {
     Program(&'static str, &'static str),
     /// VMs as BOSH makes them.
     Vms,
+    /// Machines with real kubelets.
+    Machines,
 }
 
 impl Need {
@@ -33,6 +35,7 @@ impl Need {
                 (!rustix::process::geteuid().is_root()).then(|| "it needs root".to_owned())
             }
             Self::Vms => lab::bosh::advice(&lab::bosh::missing(lab::bosh::Monit::Debian)),
+            Self::Machines => lab::machines::advice(&lab::machines::missing()),
             Self::Program(program, package) => {
                 let path = std::env::var_os("PATH").unwrap_or_default();
                 let found = std::env::split_paths(&path).any(|d| d.join(program).is_file());
@@ -106,10 +109,15 @@ pub(crate) fn run<const N: usize>(groups: [Vec<Case>; N]) -> ExitCode {
 }
 
 /// Asks until it holds; a limit that a loaded machine keeps.
-pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let limit = Instant::now() + Duration::from_mins(1);
+pub(crate) fn until(what: &str, holds: impl FnMut() -> bool) {
+    within(Duration::from_mins(1), what, holds);
+}
+
+/// Asks until it holds, for so long.
+pub(crate) fn within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + limit;
     while !holds() {
-        assert!(Instant::now() < limit, "waited a minute, and not yet: {what}");
+        assert!(Instant::now() < end, "waited {limit:?}, and not yet: {what}");
         std::thread::sleep(Duration::from_millis(30));
     }
 }

@@ -13,6 +13,7 @@
 
 mod awkward;
 mod bosh;
+mod certs;
 mod connection;
 mod faults;
 mod harness;
@@ -48,5 +49,6 @@ fn main() -> ExitCode {
         reset::interrupts::cases(),
         reset_on_lab::cases(),
         bosh::cases(),
+        certs::cases(),
     ])
 }

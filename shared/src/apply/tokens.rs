@@ -63,6 +63,8 @@ pub struct Keeper<'a> {
     /// What was said of each token: `None` is accepted, `Some` is why not.
     judged: HashMap<Digest, (Duration, Option<String>)>,
     window: Window,
+    /// Secrets that were emptied and that the feed has not shown empty yet, each with the token that it held.
+    not_yet_shown: HashMap<Uid, Digest>,
     /// Secrets that this run emptied: the same bytes again are new ones.
     emptied: HashSet<Uid>,
     conflicts: HashMap<Uid, u32>,
@@ -123,6 +125,7 @@ impl<'a> Keeper<'a> {
             accounts: HashMap::new(),
             judged: HashMap::new(),
             window: Window::new(patience),
+            not_yet_shown: HashMap::new(),
             emptied: HashSet::new(),
             conflicts: HashMap::new(),
             unclear: HashSet::new(),
@@ -169,6 +172,8 @@ impl<'a> Keeper<'a> {
                     || present.contains(&s.secret.uid)
             }),
             FeedEvent::Lost { message } => {
+                // What comes next is listed anew, and may be filled already with the same bytes.
+                self.not_yet_shown.clear();
                 self.away_at = Some(self.clock.uptime());
                 self.remarks.push(Remark::Lost(message));
             }
@@ -180,9 +185,14 @@ impl<'a> Keeper<'a> {
     }
 
     fn saw(&mut self, secret: AccountToken) {
-        if secret.token.is_some() {
+        if let Some(token) = &secret.token {
+            // News from before it was emptied: taken for a filled one, it would let another one be emptied too many.
+            if self.not_yet_shown.get(&secret.secret.uid) == Some(&token.digest) {
+                return;
+            }
             self.window.filled(&secret.secret.uid);
         }
+        self.not_yet_shown.remove(&secret.secret.uid);
         self.secrets.insert(name_of(&secret), secret);
     }
 
@@ -190,7 +200,10 @@ impl<'a> Keeper<'a> {
     fn reread(&mut self, step: &Step) {
         let (namespace, name) = (&step.target.namespace, &step.target.name);
         match self.cluster.account_token(namespace, name) {
-            Ok(Some(secret)) => self.saw(secret),
+            Ok(Some(secret)) => {
+                self.not_yet_shown.remove(&secret.secret.uid);
+                self.saw(secret);
+            }
             Ok(None) => {
                 self.secrets.remove(&(namespace.clone(), name.clone()));
             }
@@ -475,8 +488,9 @@ impl<'a> Keeper<'a> {
             other => other,
         };
         match (&effect, &step.action) {
-            (Effect::Made, Action::RefillToken { .. }) => {
+            (Effect::Made, Action::RefillToken { token_sha256, .. }) => {
                 self.emptied.insert(uid.clone());
+                self.not_yet_shown.insert(uid.clone(), *token_sha256);
                 self.window.emptied(uid.clone(), self.clock.uptime());
                 if let Some(secret) =
                     self.secrets.get_mut(&(step.target.namespace.clone(), step.target.name.clone()))

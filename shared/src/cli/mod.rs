@@ -16,6 +16,7 @@ pub mod install;
 pub mod log_file;
 pub mod narrator;
 pub mod output;
+pub mod passphrase;
 pub mod plan_file;
 pub mod result;
 pub mod rights;

@@ -5,6 +5,7 @@ use super::placement::{Placement, Taint};
 use super::selector::Labels;
 use super::wire::{Condition, Meta, null_as_default};
 use serde::Deserialize;
+use std::net::IpAddr;
 
 /// What the node's Ready condition says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct Node {
     pub health: NodeHealth,
     /// Cordoned.
     pub unschedulable: bool,
+    /// Addresses inside of the cluster, then those from outside; names are left out.
+    pub addresses: Vec<IpAddr>,
 }
 
 impl Node {
@@ -49,6 +52,11 @@ impl Node {
                 _ => NodeHealth::Unreachable,
             },
             unschedulable: wire.spec.unschedulable,
+            addresses: ["InternalIP", "ExternalIP"]
+                .into_iter()
+                .flat_map(|kind| wire.status.addresses.iter().filter(move |a| a.kind == kind))
+                .filter_map(|a| a.address.parse().ok())
+                .collect(),
         }
     }
 
@@ -105,6 +113,16 @@ struct NodeSpec {
 struct NodeStatus {
     #[serde(deserialize_with = "null_as_default")]
     conditions: Vec<Condition>,
+    #[serde(deserialize_with = "null_as_default")]
+    addresses: Vec<Address>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Address {
+    #[serde(rename = "type")]
+    kind: String,
+    address: String,
 }
 
 #[cfg(test)]

@@ -60,10 +60,21 @@ pub struct EndpointsWire {
 #[serde(default)]
 struct Subset {
     #[serde(deserialize_with = "null_as_default")]
-    addresses: Vec<serde::de::IgnoredAny>,
+    addresses: Vec<Address>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Address {
+    ip: String,
 }
 
 impl EndpointsWire {
+    /// The addresses that are ready.
+    pub fn addresses(&self) -> Vec<String> {
+        self.subsets.iter().flat_map(|s| &s.addresses).map(|a| a.ip.clone()).collect()
+    }
+
     /// Addresses that are ready.
     pub fn ready(&self) -> usize {
         self.subsets.iter().map(|s| s.addresses.len()).sum()

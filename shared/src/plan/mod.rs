@@ -3,6 +3,7 @@
 //! Nothing here asks or changes anything. A plan is data: it can be printed, kept, compared and applied later, and a
 //! dry run is simply a plan that nobody applies.
 
+pub mod certificate;
 pub mod document;
 pub mod recycle;
 pub mod staleness;

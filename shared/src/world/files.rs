@@ -363,3 +363,59 @@ fn sync_directory(path: &Path) -> io::Result<()> {
         other => other,
     }
 }
+
+/// Bytes that may be secret: wiped when they are let go.
+pub type Secret = zeroize::Zeroizing<Vec<u8>>;
+
+/// Bytes that a file with keys or certificates may have: a system's whole bundle is below 1 MiB.
+const SECRET_LIMIT: u64 = 16 << 20;
+
+fn read_secret_from(
+    path: &Path,
+    length: u64,
+    mut source: impl io::Read,
+) -> Result<Secret, FileError> {
+    let fail = |e| FileError::new("read", path, e);
+    // All room at once: what grows leaves copies behind that nobody wipes.
+    let room = usize::try_from(length.min(SECRET_LIMIT)).unwrap_or(0);
+    let mut bytes = Secret::new(Vec::with_capacity(room.max(64 << 10) + 1));
+    source.by_ref().take(SECRET_LIMIT + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > SECRET_LIMIT {
+        return Err(fail(io::Error::other("it is longer than any file of keys or certificates")));
+    }
+    Ok(bytes)
+}
+
+/// Reads bytes that may be secret; `None` where there is no file, or a directory.
+pub fn read_secret_if_there(path: &Path) -> Result<Option<Secret>, FileError> {
+    match File::open(path) {
+        Ok(file) => {
+            let meta = file.metadata().map_err(|e| FileError::new("read", path, e))?;
+            if meta.is_dir() {
+                return Ok(None);
+            }
+            read_secret_from(path, meta.len(), file).map(Some)
+        }
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(e) => Err(FileError::new("read", path, e)),
+    }
+}
+
+/// Reads bytes that may be secret from what a person names: a file, or standard input for `-`.
+pub fn read_secret_named(path: &Path) -> Result<Secret, FileError> {
+    if path.as_os_str() == "-" {
+        return read_secret_from(Path::new("standard input"), 0, io::stdin().lock());
+    }
+    let there = read_secret_if_there(path)?;
+    let why = if path.is_dir() { ErrorKind::IsADirectory } else { ErrorKind::NotFound };
+    there.ok_or_else(|| FileError::new("read", path, why.into()))
+}
+
+/// Where a symbolic link leads; `None` where there is none.
+pub fn link_target(path: &Path) -> Result<Option<PathBuf>, FileError> {
+    match fs::read_link(path) {
+        Ok(target) => Ok(Some(target)),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => Ok(None),
+        Err(e) => Err(FileError::new("look at", path, e)),
+    }
+}

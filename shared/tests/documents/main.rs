@@ -3,6 +3,7 @@
 
 use rotation_core::cli::environment::VARIABLES;
 use rotation_core::facts::exit::Exit;
+use rotation_core::plan::certificate::Kind;
 use rotation_core::plan::recycle::options::Allowance;
 use rotation_core::plan::recycle::order::Order;
 use serde_json::Value;
@@ -58,6 +59,20 @@ fn every_table_of_exit_codes_is_whole() {
 }
 
 #[test]
+fn each_finding_is_explained_as_the_code_has_it() {
+    let text = read("docs/findings.md");
+    let cell = |text: &str| text.replace('|', "\\|");
+    for kind in Kind::ALL {
+        let (id, severity) = (kind.id(), kind.severity().as_str());
+        let row =
+            format!("| `{id}` | {severity} | {} | {} |\n", cell(kind.about()), cell(kind.fix()));
+        assert!(text.contains(&row), "docs/findings.md lacks this row:\n{row}");
+    }
+    let rows = text.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(rows, Kind::ALL.len(), "docs/findings.md explains what there is not, or twice");
+}
+
+#[test]
 fn every_link_leads_somewhere() {
     for path in [
         "README.md",
@@ -66,6 +81,8 @@ fn every_link_leads_somewhere() {
         "docs/bosh-proxy-restart.md",
         "docs/design.md",
         "docs/runbooks.md",
+        "docs/rotate-certs.md",
+        "docs/findings.md",
     ] {
         let text = read(path);
         let base = root().join(path);

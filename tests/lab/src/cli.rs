@@ -69,7 +69,7 @@ enum Verb {
     /// VMs as BOSH makes them, with a director and a `bosh` before them. Needs root.
     #[command(subcommand)]
     Bosh(bosh::Verb),
-    /// Print the Debian packages that machines and BOSH VMs need and that are not installed, one a line.
+    /// Print the Debian packages that machines, BOSH VMs and tests need and that are not installed, one a line.
     Packages,
 }
 

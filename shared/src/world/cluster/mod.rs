@@ -192,6 +192,15 @@ impl Cluster {
         self.runner.block_on(read::ready_endpoints(&self.asker, namespace, name))
     }
 
+    /// The ready addresses behind a Service.
+    pub fn endpoint_addresses(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Vec<String>, ClusterError> {
+        self.runner.block_on(read::endpoint_addresses(&self.asker, namespace, name))
+    }
+
     /// Secrets that hold tokens of service accounts, by digest.
     pub fn token_secrets(&self, scope: &Scope) -> Result<Vec<TokenSecret>, ClusterError> {
         self.runner.block_on(read::token_secrets(&self.asker, scope))

@@ -216,6 +216,15 @@ pub(super) async fn ready_endpoints(
     Ok(found.map(|e| e.ready()))
 }
 
+pub(super) async fn endpoint_addresses(
+    asker: &Asker,
+    namespace: &str,
+    name: &str,
+) -> Result<Vec<String>, ClusterError> {
+    let found: Option<EndpointsWire> = object(asker, namespace, "endpoints", name).await?;
+    Ok(found.map(|e| e.addresses()).unwrap_or_default())
+}
+
 pub(super) async fn pod(
     asker: &Asker,
     namespace: &str,

@@ -57,6 +57,7 @@ pub(super) fn exec(name: &str, machine: &str, words: &[OsString]) -> Result<()> 
 /// `lab packages`: what `apt-get install` would have to be given.
 pub(super) fn packages() -> String {
     let mut all = machines::missing();
+    all.extend(machines::missing_for_tests());
     all.extend(crate::bosh::all_missing());
     let missing = machines::packages(&all);
     missing.iter().flat_map(|package| [*package, "\n"]).collect()

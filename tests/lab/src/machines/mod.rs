@@ -33,7 +33,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 pub(crate) use boot::inner;
 pub use images::POD_IMAGE;
 pub(crate) use needs::find;
-pub use needs::{Missing, advice, missing, packages};
+pub use needs::{Missing, advice, missing, missing_for_tests, packages};
 pub(crate) use net::{lives, wait};
 pub use plan::{DNS_ADDRESS, Machine, Role};
 pub use prober::{Probers, Tally};

@@ -41,6 +41,25 @@ const PROGRAMS: [(&str, &str); 10] = [
     ("pkg-config", "pkg-config"),
 ];
 
+/// What judges and faults of tests need, and no machine does: others' verifiers, calls that fail, power cuts.
+const JUDGES: [(&str, &str); 9] = [
+    ("certtool", "gnutls-bin"),
+    ("certutil", "libnss3-tools"),
+    ("faketime", "faketime"),
+    ("mkfs.ext4", "e2fsprogs"),
+    ("openssl", "openssl"),
+    ("script", "bsdutils"),
+    ("strace", "strace"),
+    ("xfs_io", "xfsprogs"),
+    ("losetup", "mount"),
+];
+
+/// What is missing for the tests besides: without it they are skipped, and listed.
+pub fn missing_for_tests() -> Vec<Missing> {
+    let gone = JUDGES.iter().filter(|(what, _)| find(what).is_none());
+    gone.map(|(what, package)| Missing::Package { what, package }).collect()
+}
+
 /// All that is missing on this system, in a fixed order; machines can be started when it is empty.
 pub fn missing() -> Vec<Missing> {
     let mut missing = Vec::new();

@@ -1,0 +1,24 @@
+//! What the tool does, command by command.
+
+mod generate;
+mod report;
+mod verify;
+
+use crate::cli::{Args, Verb};
+use rotation_core::cli::completion;
+use rotation_core::cli::console::Console;
+use rotation_core::cli::failure::Failure;
+use rotation_core::facts::exit::Exit;
+
+/// Runs the command that was typed.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the way in of every tool takes its arguments by value"
+)]
+pub(crate) fn run(args: Args, console: &Console) -> Result<Exit, Failure> {
+    match &args.verb {
+        Verb::Generate(generate) => generate::run(generate, console),
+        Verb::Verify(verify) => verify::run(verify, console),
+        Verb::Completion(args) => completion::run(*args, console),
+    }
+}

@@ -1,0 +1,23 @@
+//! `kubectl rotate-certs`: makes a new generation of certificates, right in every field, and verifies any.
+
+mod cli;
+mod command;
+mod generate;
+mod issue;
+mod layout;
+mod observe;
+mod verify;
+
+use rotation_core::cli::{Tool, exit};
+use std::process::ExitCode;
+
+/// What the tool is called, here and in audit logs.
+pub(crate) const TOOL: Tool = Tool {
+    name: "kubectl rotate-certs",
+    file: "kubectl-rotate_certs",
+    version: env!("CARGO_PKG_VERSION"),
+};
+
+fn main() -> ExitCode {
+    exit::main::<cli::Args>(TOOL, command::run)
+}

@@ -1,0 +1,131 @@
+//! Readers of whatever people and machines put into files: mutated inputs are read or refused, and never end the process.
+//!
+//! Each target begins with good inputs and changes them, the same way in each run, for a moment; `ROTATION_MUTATIONS=N`
+//! makes N rounds of each. The corpora of certificates have mutations of their own.
+
+use forge::{Draft, Key, Random, rounds};
+use rotation_core::facts::x509::{Certificate, Request, San, encode, read_pem};
+use rotation_core::plan::certificate::{Contents, RowRules, Signer, lint_with};
+use std::collections::BTreeSet;
+
+/// Rounds of a target.
+const ROUNDS: usize = 2_000;
+
+/// Mutates seeds, looks at each, and gives the distinct things that were seen: a target that sees one thing tests nothing.
+fn run<T: Ord>(seeds: &[Vec<u8>], look: impl Fn(&[u8]) -> T) -> BTreeSet<T> {
+    let mut random = Random::seeded();
+    let mut seen: BTreeSet<T> = seeds.iter().map(|good| look(good)).collect();
+    for _ in 0..rounds(ROUNDS) {
+        let begun = &seeds[random.below(seeds.len())];
+        let other = &seeds[random.below(seeds.len())];
+        seen.insert(look(&random.mutate(begun, other)));
+    }
+    seen
+}
+
+/// PEM of a CA, a server, and both with a key.
+fn texts() -> Vec<Vec<u8>> {
+    let (ca_key, key) = (Key::new(), Key::new());
+    let ca = Draft::root("ca", &ca_key);
+    let server = Draft::server("server", &["a.example.com", "10.0.0.1", "::1"], &key, &ca);
+    let both = format!("{}{}{}", server.pem(&ca_key), key.pem(), ca.pem(&ca_key));
+    let texts =
+        [ca.pem(&ca_key), both.replace('\n', "\r\n"), format!("# {both}"), key.request(false)];
+    texts.into_iter().map(String::into_bytes).collect()
+}
+
+fn ders() -> Vec<Vec<u8>> {
+    let read = |text: &Vec<u8>| {
+        read_pem(text).blocks.into_iter().map(|b| b.der.to_vec()).collect::<Vec<_>>()
+    };
+    texts().iter().flat_map(read).collect()
+}
+
+#[test]
+fn pem() {
+    let seen = run(&texts(), |bytes| {
+        let pem = read_pem(bytes);
+        for block in &pem.blocks {
+            assert!(!block.der.is_empty() && block.line > 0);
+            let again = read_pem(encode("CERTIFICATE", &block.der).as_bytes());
+            assert_eq!(again.blocks[0].der, block.der, "what was read is written as it was");
+        }
+        (pem.blocks.len(), pem.oddities.len())
+    });
+    assert!(seen.len() > 5, "{seen:?}");
+}
+
+#[test]
+fn der() {
+    let seen = run(&ders(), |bytes| {
+        let certificate = Certificate::from_der(bytes);
+        if let Ok(certificate) = &certificate {
+            assert!(bytes.starts_with(certificate.der()));
+            let rules = RowRules::inferred(certificate);
+            let _ = lint_with(
+                "c",
+                &rules,
+                certificate,
+                Signer::Known(certificate),
+                jiff::Timestamp::UNIX_EPOCH,
+            );
+        }
+        let request = Request::from_der(bytes).map(|request| request.is_signed());
+        (certificate.is_ok(), request.is_ok())
+    });
+    assert_eq!(seen.len(), 3, "certificates, requests and neither: {seen:?}");
+}
+
+#[test]
+fn names() {
+    let seeds = [
+        "kubernetes.default.svc",
+        "*.example.com",
+        "10.254.0.1",
+        "IP:fd00::1",
+        "DNS:a-b.c",
+        "10.0.0.0/8",
+    ];
+    let seeds: Vec<Vec<u8>> = seeds.iter().map(|seed| seed.as_bytes().to_vec()).collect();
+    let seen = run(&seeds, |bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        let parsed = San::parse(&text);
+        if let Ok(name) = &parsed {
+            // What is shown can be typed again, and covers itself unless it is a wildcard.
+            assert_eq!(San::parse(&name.to_string()).as_ref(), Ok(name), "{text:?}");
+            assert!(name.covers(name), "{name}");
+        }
+        parsed
+            .map_err(|why| std::mem::discriminant(&why))
+            .map(|name| matches!(name, San::Ip(_)))
+            .ok()
+    });
+    assert_eq!(seen.len(), 3, "{seen:?}");
+}
+
+/// Pillars of Salt and variables of BOSH hold PEM inside YAML; kubeconfig files hold it in base64.
+#[test]
+fn documents() {
+    let pem = String::from_utf8(texts().remove(0)).expect("text");
+    let indented = pem.replace('\n', "\n        ");
+    let pillar = format!("kubernetes:\n  certs:\n    \"ca.crt\": |\n        {indented}\n");
+    let vars = format!(
+        "kubernetes_tls:\n  certificate: |\n        {indented}\n  private_key: |\n        x\n"
+    );
+    let data: String =
+        encode("X", pem.as_bytes()).lines().filter(|l| !l.starts_with('-')).collect();
+    let config = format!(
+        "apiVersion: v1\nkind: Config\nclusters:\n- name: c\n  cluster:\n    certificate-authority-data: {data}\nusers: []\n"
+    );
+    let seeds: Vec<Vec<u8>> = [pillar, vars, config].into_iter().map(String::into_bytes).collect();
+    for path in ["pillar.sls", "vars.yml", "admin.conf"] {
+        let seen = run(&seeds, |bytes| {
+            let contents = Contents::read(path, bytes);
+            for finding in &contents.findings {
+                assert!(finding.place.starts_with(path), "{finding:?}");
+            }
+            (contents.certificates.len(), contents.kubeconfig, contents.findings.len())
+        });
+        assert!(seen.len() > 3, "{path}: {seen:?}");
+    }
+}
