@@ -63,8 +63,6 @@ pub struct Keeper<'a> {
     /// What was said of each token: `None` is accepted, `Some` is why not.
     judged: HashMap<Digest, (Duration, Option<String>)>,
     window: Window,
-    /// Secrets that were emptied and that the feed has not shown empty yet, each with the token that it held.
-    not_yet_shown: HashMap<Uid, Digest>,
     /// Secrets that this run emptied: the same bytes again are new ones.
     emptied: HashSet<Uid>,
     conflicts: HashMap<Uid, u32>,
@@ -125,7 +123,6 @@ impl<'a> Keeper<'a> {
             accounts: HashMap::new(),
             judged: HashMap::new(),
             window: Window::new(patience),
-            not_yet_shown: HashMap::new(),
             emptied: HashSet::new(),
             conflicts: HashMap::new(),
             unclear: HashSet::new(),
@@ -173,7 +170,7 @@ impl<'a> Keeper<'a> {
             }),
             FeedEvent::Lost { message } => {
                 // What comes next is listed anew, and may be filled already with the same bytes.
-                self.not_yet_shown.clear();
+                self.window.anew(None);
                 self.away_at = Some(self.clock.uptime());
                 self.remarks.push(Remark::Lost(message));
             }
@@ -185,14 +182,10 @@ impl<'a> Keeper<'a> {
     }
 
     fn saw(&mut self, secret: AccountToken) {
-        if let Some(token) = &secret.token {
-            // News from before it was emptied: taken for a filled one, it would let another one be emptied too many.
-            if self.not_yet_shown.get(&secret.secret.uid) == Some(&token.digest) {
-                return;
-            }
-            self.window.filled(&secret.secret.uid);
+        let token = secret.token.as_ref().map(|token| token.digest);
+        if !self.window.shown(&secret.secret.uid, token) {
+            return;
         }
-        self.not_yet_shown.remove(&secret.secret.uid);
         self.secrets.insert(name_of(&secret), secret);
     }
 
@@ -201,7 +194,7 @@ impl<'a> Keeper<'a> {
         let (namespace, name) = (&step.target.namespace, &step.target.name);
         match self.cluster.account_token(namespace, name) {
             Ok(Some(secret)) => {
-                self.not_yet_shown.remove(&secret.secret.uid);
+                self.window.anew(Some(&secret.secret.uid));
                 self.saw(secret);
             }
             Ok(None) => {
@@ -490,8 +483,7 @@ impl<'a> Keeper<'a> {
         match (&effect, &step.action) {
             (Effect::Made, Action::RefillToken { token_sha256, .. }) => {
                 self.emptied.insert(uid.clone());
-                self.not_yet_shown.insert(uid.clone(), *token_sha256);
-                self.window.emptied(uid.clone(), self.clock.uptime());
+                self.window.emptied(uid.clone(), *token_sha256, self.clock.uptime());
                 if let Some(secret) =
                     self.secrets.get_mut(&(step.target.namespace.clone(), step.target.name.clone()))
                 {

@@ -1,6 +1,7 @@
 //! How many secrets may be empty at a time, and when the controller manager is taken to be dead.
 
 use super::effect::Expectation;
+use crate::facts::credential::Digest;
 use crate::facts::duration::human;
 use crate::facts::identity::Uid;
 use crate::facts::words::count;
@@ -20,6 +21,8 @@ const AT_ONCE: usize = 16;
 #[derive(Debug)]
 pub(super) struct Window {
     empty: HashMap<Uid, Empty>,
+    /// Emptied, and not yet shown so by the feed: the token that each held.
+    unshown: HashMap<Uid, Digest>,
     /// Allowed, and not yet emptied.
     allowed: usize,
     patience: Duration,
@@ -33,7 +36,7 @@ struct Empty {
 
 impl Window {
     pub(super) fn new(patience: Duration) -> Self {
-        Self { empty: HashMap::new(), allowed: 0, patience }
+        Self { empty: HashMap::new(), unshown: HashMap::new(), allowed: 0, patience }
     }
 
     /// What was allowed has been tried.
@@ -41,13 +44,31 @@ impl Window {
         self.allowed = 0;
     }
 
-    /// A secret was emptied.
-    pub(super) fn emptied(&mut self, uid: Uid, now: Duration) {
+    /// A secret was emptied of this token.
+    pub(super) fn emptied(&mut self, uid: Uid, held: Digest, now: Duration) {
+        self.unshown.insert(uid.clone(), held);
         self.empty.insert(uid, Empty { since: now, overtaken: false });
     }
 
-    /// A secret holds a token.
-    pub(super) fn filled(&mut self, uid: &Uid) {
+    /// The feed shows a secret. Whether that is news: what was under way when it was emptied still shows the old token,
+    /// and would let another one be emptied too many.
+    pub(super) fn shown(&mut self, uid: &Uid, token: Option<Digest>) -> bool {
+        if token.is_some() && self.unshown.get(uid) == token.as_ref() {
+            return false;
+        }
+        self.unshown.remove(uid);
+        if token.is_some() {
+            self.filled(uid);
+        }
+        true
+    }
+
+    /// This secret, or every one, is read anew: what comes next is news, also with the same bytes.
+    pub(super) fn anew(&mut self, uid: Option<&Uid>) {
+        self.unshown.retain(|one, _| uid.is_some_and(|uid| uid != one));
+    }
+
+    fn filled(&mut self, uid: &Uid) {
         let Some(filled) = self.empty.remove(uid) else { return };
         for other in self.empty.values_mut() {
             other.overtaken |= other.since < filled.since;
@@ -82,6 +103,10 @@ impl Window {
 mod tests {
     use super::*;
 
+    fn held() -> Digest {
+        Digest::of(b"old")
+    }
+
     fn second(n: u64) -> Duration {
         Duration::from_secs(n)
     }
@@ -90,7 +115,7 @@ mod tests {
     fn a_slow_controller_is_not_given_more_and_a_dead_one_nothing() {
         let mut window = Window::new(second(60));
         assert_eq!(window.next(second(0)), Expectation::Holds);
-        window.emptied("a".into(), second(0));
+        window.emptied("a".into(), held(), second(0));
         assert_eq!(window.next(second(5)), Expectation::Holds);
         assert!(matches!(window.next(second(6)), Expectation::Wait(_)));
         assert!(matches!(window.next(second(61)), Expectation::Moved(_)));
@@ -101,12 +126,12 @@ mod tests {
     #[test]
     fn one_that_is_stuck_by_itself_holds_up_nobody() {
         let mut window = Window::new(second(60));
-        window.emptied("stuck".into(), second(0));
-        window.emptied("b".into(), second(0));
+        window.emptied("stuck".into(), held(), second(0));
+        window.emptied("b".into(), held(), second(0));
         window.filled(&"b".into());
         window.tried();
         assert!(matches!(window.next(second(6)), Expectation::Wait(_)), "not yet known");
-        window.emptied("c".into(), second(1));
+        window.emptied("c".into(), held(), second(1));
         window.filled(&"c".into());
         assert_eq!(window.next(second(600)), Expectation::Holds);
     }
@@ -119,7 +144,7 @@ mod tests {
         }
         assert!(matches!(window.next(second(0)), Expectation::Wait(_)), "one too many");
         for number in 0..AT_ONCE {
-            window.emptied(number.to_string().as_str().into(), second(0));
+            window.emptied(number.to_string().as_str().into(), held(), second(0));
         }
         window.tried();
         // Filled one after the other, as a controller does that dies then.
@@ -127,16 +152,38 @@ mod tests {
             window.filled(&number.to_string().as_str().into());
             let late = format!("late-{number}");
             assert_eq!(window.next(second(4)), Expectation::Holds);
-            window.emptied(late.as_str().into(), second(4));
+            window.emptied(late.as_str().into(), held(), second(4));
             window.tried();
         }
         window.filled(&"late-0".into());
         assert_eq!(window.next(second(5)), Expectation::Holds);
-        window.emptied("last".into(), second(5));
+        window.emptied("last".into(), held(), second(5));
         window.tried();
         for at in [5, 6, 30] {
             assert!(matches!(window.next(second(at)), Expectation::Wait(_)), "{at}");
         }
         assert!(matches!(window.next(second(61)), Expectation::Moved(_)));
+    }
+
+    #[test]
+    fn news_from_before_it_was_emptied_fills_nothing() {
+        let mut window = Window::new(second(60));
+        let uid = Uid::from("a");
+        window.emptied("a".into(), held(), second(0));
+        assert!(!window.shown(&uid, Some(held())), "under way when it was emptied");
+        assert_eq!(window.empty.len(), 1);
+        // Shown empty, the same bytes are a new token: the key has not changed.
+        assert!(window.shown(&uid, None));
+        assert!(window.shown(&uid, Some(held())));
+        assert!(window.empty.is_empty());
+        // Another token, and one that was read anew, are news at once.
+        window.emptied("a".into(), held(), second(1));
+        assert!(window.shown(&uid, Some(Digest::of(b"new"))));
+        for which in [Some(&uid), None] {
+            window.emptied("a".into(), held(), second(2));
+            window.anew(which);
+            assert!(window.shown(&uid, Some(held())));
+            assert!(window.empty.is_empty());
+        }
     }
 }
