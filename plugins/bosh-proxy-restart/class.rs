@@ -5,6 +5,7 @@ use crate::jobs::Job;
 use crate::judge::{self, Window};
 use crate::look::{Look, ProcessId, Session, Verdict};
 use serde::Serialize;
+use std::time::Duration;
 
 /// The class of an outcome. Closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -101,6 +102,15 @@ pub(crate) enum Conclusion {
     Moved(String),
 }
 
+/// What a look alone comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SecondLook {
+    /// It tells as much as a session.
+    Told(Conclusion),
+    /// It was restarted, nothing speaks against it, and it must be watched for so long before it counts.
+    Young(Duration),
+}
+
 /// Judges a session. `before` is the process that was to be replaced.
 pub(crate) fn conclude(
     job: &Job,
@@ -170,27 +180,25 @@ pub(crate) fn conclude_look(
     job: &Job,
     look: &Look,
     before: Option<ProcessId>,
-    min_age: u64,
+    min_age: Duration,
     window: Window,
-) -> Conclusion {
+) -> SecondLook {
     let findings = judge::findings(job, look, window);
     let now = look.pidfile.process.as_ref();
-    if now.map(|p| p.id) == before && before.is_some() {
-        return match failure(&findings) {
-            None => Conclusion::Moved("the restart did not take".to_owned()),
-            Some((class, why)) => Conclusion::Over { class, why, late: false },
-        };
-    }
+    let over = |class, why, late| SecondLook::Told(Conclusion::Over { class, why, late });
     if let Some((class, why)) = failure(&findings) {
-        return Conclusion::Over { class, why, late: false };
+        return over(class, why, false);
     }
-    match now {
-        Some(process) if look.age(process).as_secs() >= min_age => proven(&findings),
-        Some(_) | None => Conclusion::Over {
-            class: Class::NotRunning,
-            why: "it is too young to count".to_owned(),
-            late: true,
-        },
+    if now.map(|p| p.id) == before && before.is_some() {
+        return SecondLook::Told(Conclusion::Moved("the restart did not take".to_owned()));
+    }
+    let Some(process) = now else {
+        let why = "monit says `running`, and no process is known".to_owned();
+        return over(Class::NotRunning, why, true);
+    };
+    match min_age.checked_sub(look.age(process)).filter(|left| !left.is_zero()) {
+        None => SecondLook::Told(proven(&findings)),
+        Some(left) => SecondLook::Young(left),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Each script is bound to the process that was looked at. So a script that is sent again after a lost connection finds
 //! another process if the first one took, and does nothing.
 
-use crate::class::{self, Class, Conclusion};
+use crate::class::{self, Class, Conclusion, SecondLook};
 use crate::finding::Finding;
 use crate::hosts::{self, Asked, Hosts, Looked, NotReached};
 use crate::judge;
@@ -181,30 +181,21 @@ impl Cycle<'_> {
 
     /// The answer was lost. The script goes on without us, so it is waited for, and then the VM itself says what is so.
     fn after_silence(&mut self, why: &str) -> Result<Conclusion, BoshError> {
-        let Work { target, look, patience, .. } = self.work;
-        let wait = Duration::from_secs(patience.limit + 60);
-        let looked = match hosts::look(self.hosts, target, &look.marks(), wait)? {
-            Ok(looked) => looked,
-            Err(asked) => {
-                // Nobody knows whether it was restarted.
-                self.changed = true;
-                let second = words(&asked);
-                let why =
-                    format!("the connection was lost ({why}), and a second look failed ({second})");
-                return Ok(Conclusion::Over { class: Class::Unreachable, why, late: false });
+        let limit = Duration::from_secs(self.work.patience.limit);
+        let begun = self.hosts.elapsed();
+        let conclusion = loop {
+            let left = match self.after_the_script(why, limit + Duration::from_mins(1))? {
+                Ok(SecondLook::Young(left)) => left,
+                Ok(SecondLook::Told(conclusion)) => break conclusion,
+                Err(dark) => return Ok(dark),
+            };
+            // The script may have been cut off with its connection: what it would have waited for is waited for here.
+            let in_time = self.hosts.elapsed().saturating_sub(begun) + left <= limit;
+            if !in_time || self.hosts.pause(left) {
+                let why = "it is too young to count".to_owned();
+                break Conclusion::Over { class: Class::NotRunning, why, late: true };
             }
         };
-        let before = self.expected.pidfile;
-        let now = looked.look.pidfile.process.as_ref().map(|p| p.id);
-        self.changed |= now != before;
-        let conclusion = class::conclude_look(
-            &target.job,
-            &looked.look,
-            before,
-            patience.min_age,
-            looked.window,
-        );
-        self.after = Some(looked);
         Ok(match conclusion {
             Conclusion::Over { class, why: found, late } => {
                 let lost = format!("the connection was lost ({why}), a second look told");
@@ -215,6 +206,38 @@ impl Cycle<'_> {
             }
             other => other,
         })
+    }
+
+    /// What the VM is like once the script that was sent before is over; where it cannot be seen, what that comes to.
+    fn after_the_script(
+        &mut self,
+        why: &str,
+        wait: Duration,
+    ) -> Result<Result<SecondLook, Conclusion>, BoshError> {
+        let Work { target, look, patience, .. } = self.work;
+        let looked = match hosts::look(self.hosts, target, &look.marks(), wait)? {
+            Ok(looked) => looked,
+            Err(asked) => {
+                // Nobody knows whether it was restarted.
+                self.changed = true;
+                let second = words(&asked);
+                let why =
+                    format!("the connection was lost ({why}), and a second look failed ({second})");
+                return Ok(Err(Conclusion::Over { class: Class::Unreachable, why, late: false }));
+            }
+        };
+        let before = self.expected.pidfile;
+        let now = looked.look.pidfile.process.as_ref().map(|p| p.id);
+        self.changed |= now != before;
+        let told = class::conclude_look(
+            &target.job,
+            &looked.look,
+            before,
+            Duration::from_secs(patience.min_age),
+            looked.window,
+        );
+        self.after = Some(looked);
+        Ok(Ok(told))
     }
 
     /// Nothing was done. What is there now? Either it is decided, or the next attempt is bound to it.

@@ -16,6 +16,8 @@ type Answer = Result<Reach, BoshError>;
 struct Scripted {
     answers: Mutex<VecDeque<Answer>>,
     sent: Mutex<Vec<&'static str>>,
+    /// Whether somebody asks to stop at the first wait.
+    stops: bool,
 }
 
 impl Hosts for Scripted {
@@ -39,7 +41,7 @@ impl Hosts for Scripted {
     }
 
     fn pause(&self, _: Duration) -> bool {
-        false
+        self.stops
     }
 
     fn now(&self) -> Timestamp {
@@ -82,11 +84,16 @@ fn unlike(why: &str) -> Reach {
 }
 
 fn does(deed: Deed, answers: Vec<Reach>) -> (Outcome, Vec<&'static str>) {
-    answered(deed, answers.into_iter().map(Ok).collect())
+    answered(deed, answers.into_iter().map(Ok).collect(), false)
 }
 
-fn answered(deed: Deed, answers: VecDeque<Answer>) -> (Outcome, Vec<&'static str>) {
-    let hosts = Scripted { answers: Mutex::new(answers), sent: Mutex::default() };
+/// The same, and somebody asks to stop at the first wait.
+fn stopping(answers: Vec<Reach>) -> (Outcome, Vec<&'static str>) {
+    answered(Deed::Restart { start_stopped: false }, answers.into_iter().map(Ok).collect(), true)
+}
+
+fn answered(deed: Deed, answers: VecDeque<Answer>, stops: bool) -> (Outcome, Vec<&'static str>) {
+    let hosts = Scripted { answers: Mutex::new(answers), sent: Mutex::default(), stops };
     let name = InstanceName { group: "minion".into(), id: "a".into() };
     let job = Jobs::embedded().named("proxy");
     let target = Target { name, index: Some(0), az: "z1".into(), bootstrap: false, job };
@@ -139,6 +146,37 @@ fn after_a_lost_connection_the_vm_is_asked_before_anything_else() {
 }
 
 #[test]
+fn what_a_second_look_finds_too_young_is_watched_on() {
+    // 11.42 s old where 12 s are wanted: the script that would have waited was cut off with its connection.
+    let young = || said(anew(HEALTHY).replace("517500", "518000"));
+    let grown = || said(anew(HEALTHY).replace("517500", "518000").replace("5191.42", "5192.10"));
+    assert_eq!(
+        restart(vec![lost(), young(), grown()]),
+        (Class::Warn, true, vec!["restart", "look", "look"])
+    );
+    // It died in the meantime.
+    let dead = anew(HEALTHY).replace("running", "Does not exist");
+    assert_eq!(
+        restart(vec![lost(), young(), said(dead)]),
+        (Class::NotRunning, true, vec!["restart", "look", "look"])
+    );
+    assert_eq!(
+        restart(vec![lost(), young(), unreachable(), unreachable(), unreachable()]).0,
+        Class::Unreachable
+    );
+}
+
+#[test]
+fn what_never_grows_old_is_late() {
+    let (outcome, sent) = stopping(vec![lost(), said(anew(HEALTHY).replace("517500", "518000"))]);
+    assert_eq!(
+        (outcome.class, outcome.late, sent),
+        (Class::NotRunning, true, vec!["restart", "look"])
+    );
+    assert!(outcome.why.contains("too young"), "{}", outcome.why);
+}
+
+#[test]
 fn a_damaged_answer_is_a_lost_one() {
     let cut = HEALTHY.replace("end\n", "phase\trestart\n");
     assert_eq!(
@@ -188,7 +226,7 @@ fn the_director_s_failure_is_its_own_class() {
     let message = "401".to_owned();
     let error = BoshError::Director { kind: DirectorFault::Credentials, message };
     let (outcome, sent) =
-        answered(Deed::Restart { start_stopped: false }, VecDeque::from([Err(error)]));
+        answered(Deed::Restart { start_stopped: false }, VecDeque::from([Err(error)]), false);
     assert_eq!((outcome.class, outcome.changed, sent), (Class::Director, false, vec!["restart"]));
 }
 

@@ -1,3 +1,10 @@
+# Whether the process that stat_of saw is min_age old, to the tick: whoever looks next must find it so, too.
+old_enough() {
+  read -r _up _ </proc/uptime
+  _part=1${_up#*.}
+  [ $((${_up%.*} * hz + (_part - 100) * hz / 100 - p_start)) -ge $((min_age * hz)) ]
+}
+
 # Waits until the job runs anew: sets verdict. Set by the caller: begun before want_pid min_age limit
 await_proof() {
   verdict=late good=0 pids=0 failures=0 last= last_pid=$before
@@ -20,6 +27,6 @@ await_proof() {
     if [ "$pid" != - ] && stat_of "$pid" && [ "$pid:$p_start" != "$want_pid" ]; then new=1; fi
     case $word in running | Running | OK) ;; *) new=0 ;; esac
     if [ $new = 1 ]; then good=$((good + 1)); else good=0; fi
-    if [ $good -ge 3 ] && [ $(($(now) - p_start / hz)) -ge "$min_age" ]; then verdict=ok; break; fi
+    if [ $good -ge 3 ] && old_enough; then verdict=ok; break; fi
   done
 }
