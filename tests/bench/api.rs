@@ -1,6 +1,7 @@
 //! An API server of a large cluster that does nothing but send: objects are real ones with other names, written while
 //! they are sent, over TLS as everywhere.
 
+use crate::protobuf::{self, Part};
 use anyhow::{Context as _, Result};
 use double::tls::Authority;
 use std::collections::BTreeMap;
@@ -40,6 +41,7 @@ pub(crate) struct World {
 
 struct Texts {
     pod: Text,
+    pod_protobuf: Vec<Part>,
     node: Text,
     daemon_set: Text,
     deployment: Text,
@@ -95,6 +97,7 @@ impl World {
             every: (0..pods).collect(),
             texts: Texts {
                 pod: Text::new(include_str!("objects/pod.json")),
+                pod_protobuf: Part::of(include_bytes!("objects/pod.pb")),
                 node: Text::new(include_str!("objects/node.json")),
                 daemon_set: Text::new(include_str!("objects/daemonset.json")),
                 deployment: Text::new(include_str!("objects/deployment.json")),
@@ -146,29 +149,76 @@ impl World {
         }
     }
 
-    fn pod(&self, out: &mut String, index: usize) {
+    /// Hands on what is different in a pod, and whether it is older than its root CA.
+    fn pod_values<T>(&self, index: usize, write: impl FnOnce(&[(&str, &str)], bool) -> T) -> T {
         let Place { namespace, node, app, kind, owner, owner_uid } = self.place(index);
         let old = index.is_multiple_of(100) && app != "kube-dns";
-        let created = if old { "2026-01-01T08:00:00Z" } else { "2026-06-01T08:00:00Z" };
         let (name, node) = (format!("{owner}-{index:05x}"), format!("node-{node:04}"));
-        self.texts.pod.fill(
-            out,
-            &[
-                ("NAME", &name),
-                ("UID", &uid(9, index)),
-                ("NAMESPACE", &namespace),
-                ("NODE", &node),
-                ("APP", &app),
-                ("OWNERKIND", kind),
-                ("OWNER", &owner),
-                ("OWNERUID", &owner_uid),
-                ("CREATED", created),
-            ],
-        );
+        let values = [
+            ("NAME", name.as_str()),
+            ("UID", &uid(9, index)),
+            ("NAMESPACE", &namespace),
+            ("NODE", &node),
+            ("APP", &app),
+            ("OWNERKIND", kind),
+            ("OWNER", &owner),
+            ("OWNERUID", &owner_uid),
+            ("CREATED", if old { "2026-01-01T08:00:00Z" } else { "2026-06-01T08:00:00Z" }),
+        ];
+        write(&values, old)
+    }
+
+    fn pod(&self, out: &mut String, index: usize) {
+        self.pod_values(index, |values, _| self.texts.pod.fill(out, values));
+    }
+
+    /// The same pod as the API server writes it in protobuf.
+    fn pod_protobuf(&self, out: &mut Vec<u8>, index: usize) {
+        /// 2026-06-01T08:00:00Z and 2026-01-01T08:00:00Z as the seconds of a `Time`.
+        const TIMES: [&[u8]; 2] = [b"\x08\x80\xf8\xf4\xd0\x06", b"\x08\x80\xd3\xd8\xca\x06"];
+        let mut pod = Vec::with_capacity(4096);
+        let old = self.pod_values(index, |values, old| {
+            Part::write(&self.texts.pod_protobuf, values, &mut pod);
+            old
+        });
+        if old {
+            let all = 0..=pod.len() - TIMES[0].len();
+            for at in all.filter(|at| pod[*at..].starts_with(TIMES[0])).collect::<Vec<_>>() {
+                pod[at..at + TIMES[1].len()].copy_from_slice(TIMES[1]);
+            }
+        }
+        out.push(0x12);
+        protobuf::put(out, &pod);
+    }
+
+    /// A page of pods in protobuf.
+    fn pods_protobuf(&self, query: &Query<'_>, all: &[usize]) -> Vec<u8> {
+        let Page { from, to, left } = query.page(all.len());
+        let mut metadata = vec![0x12, 4];
+        metadata.extend_from_slice(b"1000");
+        if left > 0 {
+            metadata.push(0x1a);
+            protobuf::put(&mut metadata, to.to_string().as_bytes());
+        }
+        let mut list = Vec::with_capacity((to - from) * 3500 + 200);
+        list.push(0x0a);
+        protobuf::put(&mut list, &metadata);
+        for index in &all[from..to] {
+            self.pod_protobuf(&mut list, *index);
+        }
+        let mut answer = b"k8s\0\n\r\n\x02v1\x12\x07PodList\x12".to_vec();
+        protobuf::put(&mut answer, &list);
+        answer
     }
 
     /// Sends what is asked for, and says whether there is such a thing.
-    fn answer(&self, path: &str, query: &Query<'_>, send: &mut Send<'_>) -> Result<bool> {
+    fn answer(
+        &self,
+        (path, query, protobuf): (&str, &Query<'_>, bool),
+        send_bytes: &mut SendBytes<'_>,
+    ) -> Result<bool> {
+        let mut send_text = |text: &str| send_bytes(text.as_bytes(), "application/json");
+        let send: &mut Send<'_> = &mut send_text;
         let parts: Vec<&str> = path.split('/').skip(1).collect();
         let (namespace, rest) = match parts.as_slice() {
             ["api", "v1", "namespaces", name, rest @ ..]
@@ -202,6 +252,10 @@ impl World {
                     None => &self.every,
                     Some(name) => self.namespaces.get(name).unwrap_or(&none),
                 };
+                if protobuf {
+                    send_bytes(&self.pods_protobuf(query, pods), PROTOBUF)?;
+                    return Ok(true);
+                }
                 list("Pod", send, query, pods, |out, pod| self.pod(out, pod))?;
             }
             ["nodes"] => {
@@ -267,11 +321,29 @@ impl World {
 
 type Send<'a> = dyn FnMut(&str) -> Result<()> + 'a;
 
+/// The same, with the content type.
+type SendBytes<'a> = dyn FnMut(&[u8], &str) -> Result<()> + 'a;
+
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+
+/// Objects from one number to another, and how many follow.
+struct Page {
+    from: usize,
+    to: usize,
+    left: usize,
+}
+
 struct Query<'a>(&'a str);
 
 impl Query<'_> {
     fn has(&self, key: &str) -> bool {
         self.0.split('&').any(|pair| pair.split('=').next() == Some(key))
+    }
+
+    fn page(&self, all: usize) -> Page {
+        let from = self.number("continue").unwrap_or(0).min(all);
+        let to = self.number("limit").map_or(all, |limit| (from + limit).min(all));
+        Page { from, to, left: all - to }
     }
 
     fn number(&self, key: &str) -> Option<usize> {
@@ -293,10 +365,8 @@ fn list(
     all: &[usize],
     each: impl Fn(&mut String, usize),
 ) -> Result<()> {
-    let from = query.number("continue").unwrap_or(0).min(all.len());
-    let to = query.number("limit").map_or(all.len(), |limit| (from + limit).min(all.len()));
+    let Page { from, to, left } = query.page(all.len());
     let mut out = String::with_capacity(PIECE * 6000);
-    let left = all.len() - to;
     let _ = write!(
         out,
         r#"{{"kind":"{kind}List","apiVersion":"v1","metadata":{{"resourceVersion":"1000""#
@@ -347,6 +417,7 @@ fn talk(world: &World, stream: TcpStream, tls: Arc<rustls::ServerConfig>) -> Res
     loop {
         let mut target = String::new();
         let mut line = String::new();
+        let mut protobuf = false;
         loop {
             line.clear();
             if stream.read_line(&mut line)? == 0 {
@@ -355,6 +426,8 @@ fn talk(world: &World, stream: TcpStream, tls: Arc<rustls::ServerConfig>) -> Res
             if line.trim_end().is_empty() {
                 break;
             }
+            protobuf |=
+                line.to_ascii_lowercase().starts_with("accept: ") && line.contains(PROTOBUF);
             if target.is_empty() {
                 line.split(' ').nth(1).context("no request")?.clone_into(&mut target);
             }
@@ -362,13 +435,19 @@ fn talk(world: &World, stream: TcpStream, tls: Arc<rustls::ServerConfig>) -> Res
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
         let out = stream.get_mut();
         let mut begun = false;
-        let found = world.answer(path, &Query(query), &mut |piece: &str| {
-            let mut text = String::with_capacity(piece.len() + 200);
+        let question = (path, &Query(query), protobuf);
+        let found = world.answer(question, &mut |piece: &[u8], kind: &str| {
+            let mut text = Vec::with_capacity(piece.len() + 200);
             if !std::mem::replace(&mut begun, true) {
-                text.push_str("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
+                write!(
+                    text,
+                    "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n"
+                )?;
             }
-            write!(text, "{:x}\r\n{piece}\r\n", piece.len())?;
-            Ok(out.write_all(text.as_bytes())?)
+            write!(text, "{:x}\r\n", piece.len())?;
+            text.extend_from_slice(piece);
+            text.extend_from_slice(b"\r\n");
+            Ok(out.write_all(&text)?)
         })?;
         if found {
             out.write_all(b"0\r\n\r\n")?;

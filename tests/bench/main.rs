@@ -14,6 +14,7 @@ mod bosh;
 mod certs;
 mod lab_figures;
 mod measure;
+mod protobuf;
 mod table;
 mod tokens;
 mod wave;

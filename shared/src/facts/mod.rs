@@ -20,6 +20,7 @@ pub mod placement;
 pub mod pod;
 pub mod pod_wire;
 pub mod private_key;
+pub(crate) mod protobuf;
 pub mod selector;
 pub mod service;
 pub mod signing_key;

@@ -1,5 +1,7 @@
 //! A pod as the API sends it, as far as it is read, and its conversion into facts.
 
+pub(crate) mod protobuf;
+
 use super::identity::Uid;
 use super::pod::{Interner, Pod as PodFacts, PodPhase, PodShape, SecretRef, SecretUse, Trouble};
 use super::selector::Labels;

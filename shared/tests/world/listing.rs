@@ -1,6 +1,6 @@
 //! Reads: pages, repeats, time-outs, old versions.
 
-use crate::setup::{connect, everything, list, names, pod};
+use crate::setup::{connect, everything, list, listed, names, pod};
 use double::{Api, Fault};
 use rotation_core::facts::identity::ObjectRef;
 use rotation_core::facts::selector::Selector;
@@ -27,6 +27,63 @@ fn pages_are_read_to_the_end() {
     let requests = api.requests();
     assert_eq!(requests.len(), 4);
     assert!(requests.iter().all(|r| r.parameter("limit") == "500"));
+}
+
+/// What a real API server of 1.36 sent for the same four pods, in both forms: one with every kind of reference, ephemeral
+/// container and finalizer, one that crashes, one of a DaemonSet, one that fits nowhere.
+const PODS: (&[u8], &[u8]) = (include_bytes!("pods.json"), include_bytes!("pods.pb"));
+
+#[test]
+fn pods_are_asked_for_in_protobuf_and_are_the_same_in_both_forms() {
+    let api = Api::start();
+    api.fault(Fault::on("GET", "/api/v1/pods").answer(200, PODS.0));
+    api.fault(Fault::on("GET", "/api/v1/pods").answer(200, PODS.1));
+    let cluster = connect(&api);
+    let [(json, at), (protobuf, later)] = [(), ()].map(|()| list(&cluster, &everything()));
+    assert_eq!(names(&json), ["broken", "ds-758zw", "everything", "homeless"]);
+    for (one, other) in json.iter().zip(&protobuf) {
+        assert_eq!(format!("{one:#?}"), format!("{other:#?}"));
+    }
+    assert_eq!((json.len(), format!("{at:?}")), (protobuf.len(), format!("{later:?}")));
+    let everything = &protobuf[2];
+    assert_eq!(everything.shape.secrets.len(), 16);
+    assert!(everything.deleting.is_some() && everything.shape.secrets.iter().any(|s| s.optional));
+    let accepted = "application/vnd.kubernetes.protobuf, application/json";
+    assert!(api.requests().iter().all(|r| r.headers.get("accept").is_some_and(|a| a == accepted)));
+}
+
+#[test]
+fn errors_in_protobuf_are_told_like_others() {
+    let api = Api::start();
+    let status =
+        b"k8s\0\n\x0c\n\x02v1\x12\x06Status\x12\x1c\x12\x07Failure\x1a\x06it is!\"\x09Forbidden";
+    api.fault(Fault::on("GET", "/api/v1/pods").answer(403, status));
+    match listed(&connect(&api), &everything()) {
+        Err(ClusterError::Api { code: 403, reason, message }) => {
+            assert_eq!((reason.as_str(), message.as_str()), ("Forbidden", "it is!"));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn protobuf_that_is_cut_or_of_another_kind_is_an_error() {
+    let api = Api::start();
+    let cluster = connect(&api);
+    let mut inside = PODS.1.to_vec();
+    // The length of the second pod's name.
+    let at = inside.windows(8).position(|w| w == b"ds-758zw").expect("its name") - 1;
+    inside[at] = 0xff;
+    let other = PODS
+        .1
+        .to_vec()
+        .splice(0..20, *b"k8s\0\n\x0f\n\x02v1\x12\x09PodLists\x12")
+        .collect::<Vec<_>>();
+    for body in [&PODS.1[..PODS.1.len() / 2], &inside, &other, b"k8s\0"] {
+        api.fault(Fault::on("GET", "/api/v1/pods").answer(200, body));
+        let error = listed(&cluster, &everything()).expect_err("damaged");
+        assert!(matches!(error, ClusterError::Unreadable { .. }), "{error:?}");
+    }
 }
 
 #[test]

@@ -83,10 +83,16 @@ pub(crate) fn everything() -> PodQuery<'static> {
 }
 
 pub(crate) fn list(cluster: &Cluster, query: &PodQuery<'_>) -> (Vec<Pod>, ListVersion) {
+    listed(cluster, query).expect("a list")
+}
+
+pub(crate) fn listed(
+    cluster: &Cluster,
+    query: &PodQuery<'_>,
+) -> Result<(Vec<Pod>, ListVersion), ClusterError> {
     let mut pods = Vec::new();
-    let version =
-        cluster.pods(query, &mut Interner::default(), &mut |pod| pods.push(pod)).expect("a list");
-    (pods, version)
+    let version = cluster.pods(query, &mut Interner::default(), &mut |pod| pods.push(pod))?;
+    Ok((pods, version))
 }
 
 pub(crate) fn names(pods: &[Pod]) -> Vec<&str> {

@@ -20,7 +20,7 @@ pub(crate) enum Effect {
     /// Only slow.
     None,
     /// Another answer: status, headers, body.
-    Answer(u16, Vec<(String, String)>, String),
+    Answer(u16, Vec<(String, String)>, Vec<u8>),
     /// The connection ends without an answer.
     HangUp,
     /// The request is carried out, and the connection ends without an answer.
@@ -83,13 +83,13 @@ impl Fault {
     #[must_use]
     pub fn status(self, code: u16) -> Self {
         let body = status(code, "", &format!("scripted {code}"), &json!({}));
-        self.answer(code, &body.to_string())
+        self.answer(code, body.to_string())
     }
 
     /// Answers with this code and body.
     #[must_use]
-    pub fn answer(mut self, code: u16, body: &str) -> Self {
-        self.effect = Effect::Answer(code, Vec::new(), body.to_owned());
+    pub fn answer(mut self, code: u16, body: impl AsRef<[u8]>) -> Self {
+        self.effect = Effect::Answer(code, Vec::new(), body.as_ref().to_vec());
         self
     }
 
@@ -99,7 +99,7 @@ impl Fault {
         let body = over_budget(&format!(
             "The disruption budget {name} needs 1 healthy pods and has 1 currently"
         ));
-        self.answer(429, &body.to_string())
+        self.answer(429, body.to_string())
     }
 
     /// Adds a header to the answer.

@@ -38,7 +38,7 @@ pub(crate) fn respond(
             Reply::Body(code, body) => body_of(code, &[], &body, out)?,
             Reply::Watch(watch) => watch.run(api, out)?,
         },
-        Effect::Answer(code, headers, body) => body_of(code, &headers, body.as_bytes(), out)?,
+        Effect::Answer(code, headers, body) => body_of(code, &headers, &body, out)?,
         Effect::HangUp => return Ok(After::HangUp),
         Effect::ActAndHangUp => {
             let _ = routes::route(api, request);

@@ -11,6 +11,7 @@ use super::kubeconfig::Chosen;
 use super::tls_fault::ConnectFault;
 use super::token_file::TokenFile;
 use crate::facts::jwt::Claims;
+use crate::facts::protobuf;
 use crate::facts::trace::RequestTrace;
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 use jiff::{SignedDuration, Timestamp};
@@ -358,15 +359,18 @@ impl Asker {
     /// JSON that does not fit.
     pub(super) fn unreadable(&self, path: &str, error: &serde_json::Error) -> ClusterError {
         // serde's own message can quote the value that does not fit.
-        ClusterError::Unreadable {
-            server: self.server(),
-            path: path.split('?').next().unwrap_or(path).to_owned(),
-            reason: format!(
-                "it makes no sense at line {}, column {}",
-                error.line(),
-                error.column()
-            ),
-        }
+        let (line, column) = (error.line(), error.column());
+        self.senseless(path, format!("it makes no sense at line {line}, column {column}"))
+    }
+
+    /// Protobuf that does not fit.
+    pub(super) fn damaged(&self, path: &str) -> ClusterError {
+        self.senseless(path, "its protobuf is damaged".to_owned())
+    }
+
+    fn senseless(&self, path: &str, reason: String) -> ClusterError {
+        let path = path.split('?').next().unwrap_or(path).to_owned();
+        ClusterError::Unreadable { server: self.server(), path, reason }
     }
 
     /// An answer that is not a success, as an error.
@@ -429,8 +433,13 @@ impl Asker {
     }
 }
 
-/// The `Status` in a body, if that is what it holds.
+/// The `Status` in a body, if that is what it holds: in the form that was asked for, as answers are.
 pub(super) fn status_of(body: &[u8]) -> Option<Status> {
+    if let Some(content) = protobuf::object(body, "Status") {
+        let text = |number| Some(protobuf::first(content, number)?.text().ok()?.to_owned());
+        let (message, reason) = (text(3).unwrap_or_default(), text(4).unwrap_or_default());
+        return Some(Status { message, reason, ..Status::default() });
+    }
     serde_json::from_slice::<Status>(body).ok().filter(|status| status.kind == "Status")
 }
 

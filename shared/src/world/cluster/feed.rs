@@ -4,7 +4,7 @@
 use super::Runner;
 use super::ask::Asker;
 use super::fault::ClusterError;
-use super::list::{ListVersion, Part, Wire, pages};
+use super::list::{self, ListVersion, Part, Wire, pages};
 use super::query::{Listing, Scope};
 use super::watch::{End, Event, watch};
 use crate::facts::account::{AccountToken, TokenWire};
@@ -298,16 +298,17 @@ impl<W: Wire> Follower<W> {
     /// Lists everything, tells it, and returns the version to watch from.
     async fn list<T: Followed<Wire = W>>(&self) -> Result<String, ClusterError> {
         let mut present = HashSet::new();
-        let (version, _) = pages::<W>(&self.asker, &self.listing, |part| match part {
-            Part::Again => present.clear(),
-            Part::Items(items) => {
-                for object in items {
-                    present.insert(Uid(T::uid_of(&object).into()));
-                    self.tell(Message::Now(object));
+        let (version, _) =
+            pages(&self.asker, &self.listing, list::json::<W>(), |part| match part {
+                Part::Again => present.clear(),
+                Part::Items(items) => {
+                    for object in items {
+                        present.insert(Uid(T::uid_of(&object).into()));
+                        self.tell(Message::Now(object));
+                    }
                 }
-            }
-        })
-        .await?;
+            })
+            .await?;
         self.tell(Message::Listed(self.place, present));
         Ok(version)
     }

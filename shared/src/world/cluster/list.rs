@@ -4,6 +4,7 @@ use super::ask::{Asker, Reply};
 use super::fault::ClusterError;
 use super::query::Listing;
 use crate::facts::wire::List;
+use crate::facts::{pod_wire, protobuf};
 use futures_util::future::join;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -31,6 +32,55 @@ pub(super) trait Wire: DeserializeOwned + Send + 'static {}
 
 impl<T: DeserializeOwned + Send + 'static> Wire for T {}
 
+/// In which form pages are asked for, and how they are read.
+pub(super) struct Reading<T> {
+    accept: &'static str,
+    read: fn(&[u8]) -> Result<List<T>, Unfit>,
+    continuation: fn(&[u8]) -> Option<&str>,
+}
+
+impl<T> Clone for Reading<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Reading<T> {}
+
+/// Why a page could not be read.
+pub(super) enum Unfit {
+    /// It is no JSON, or not such a list.
+    Json(serde_json::Error),
+    /// It is protobuf, and not such a list.
+    Protobuf,
+}
+
+/// JSON, as every server has it.
+pub(super) fn json<T: Wire>() -> Reading<T> {
+    Reading { accept: "application/json", read: read_json, continuation: json_continuation }
+}
+
+/// Pods, of which there are many: in protobuf where the server has it.
+pub(super) fn pods() -> Reading<pod_wire::Pod> {
+    Reading {
+        accept: "application/vnd.kubernetes.protobuf, application/json",
+        read: |body| {
+            if protobuf::is(body) {
+                pod_wire::protobuf::pods(body).map_err(|_| Unfit::Protobuf)
+            } else {
+                read_json(body)
+            }
+        },
+        continuation: |body| {
+            if protobuf::is(body) {
+                pod_wire::protobuf::continuation(body)
+            } else {
+                json_continuation(body)
+            }
+        },
+    }
+}
+
 /// What a page brings.
 pub(super) enum Part<T> {
     /// The pages so far have expired; everything is sent once more from the start.
@@ -45,12 +95,13 @@ pub(super) enum Part<T> {
 pub(super) async fn pages<T: Wire>(
     asker: &Asker,
     listing: &Listing,
+    reading: Reading<T>,
     mut each: impl FnMut(Part<T>),
 ) -> Result<(String, Option<Timestamp>), ClusterError> {
     let mut restarts = 0;
     let mut more = String::new();
     let mut first = None;
-    let mut page = fetch(asker, listing, &more).await;
+    let mut page = fetch(asker, listing, &reading, &more).await;
     loop {
         let reply = match page {
             Ok(reply) => reply,
@@ -60,19 +111,22 @@ pub(super) async fn pages<T: Wire>(
                 more.clear();
                 first = None;
                 each(Part::Again);
-                page = fetch(asker, listing, &more).await;
+                page = fetch(asker, listing, &reading, &more).await;
                 continue;
             }
             Err(error) => return Err(error),
         };
         let date = reply.date;
-        let expected = continuation(&reply.body).map(str::to_owned);
+        let expected = (reading.continuation)(&reply.body).map(str::to_owned);
         let from = path(listing, &more);
         let (list, ahead) = match &expected {
-            None => (read(asker, &from, &reply.body), None),
+            None => (read(asker, &from, &reply.body, &reading), None),
             Some(more) => {
-                let (list, ahead) =
-                    join(beside(asker, from, reply.body), fetch(asker, listing, more)).await;
+                let (list, ahead) = join(
+                    beside(asker, from, reply.body, reading),
+                    fetch(asker, listing, &reading, more),
+                )
+                .await;
                 (list, Some(ahead))
             }
         };
@@ -85,7 +139,7 @@ pub(super) async fn pages<T: Wire>(
         }
         page = match ahead {
             Some(ahead) if expected.as_deref() == Some(more.as_str()) => ahead,
-            _ => fetch(asker, listing, &more).await,
+            _ => fetch(asker, listing, &reading, &more).await,
         };
     }
 }
@@ -97,18 +151,31 @@ fn path(listing: &Listing, more: &str) -> String {
     listing.asking(&format!("limit={PAGE}&continue={}", super::query::encode(more)))
 }
 
-async fn fetch(asker: &Asker, listing: &Listing, more: &str) -> Result<Reply, ClusterError> {
-    asker.get(&path(listing, more)).await
+async fn fetch<T>(
+    asker: &Asker,
+    listing: &Listing,
+    reading: &Reading<T>,
+    more: &str,
+) -> Result<Reply, ClusterError> {
+    asker.get_as(&path(listing, more), reading.accept).await
 }
 
-fn read<T: Wire>(asker: &Asker, path: &str, body: &[u8]) -> Result<List<T>, ClusterError> {
-    read_json(body).map_err(|e| asker.misread(path, body, &e))
+fn read<T: Wire>(
+    asker: &Asker,
+    path: &str,
+    body: &[u8],
+    reading: &Reading<T>,
+) -> Result<List<T>, ClusterError> {
+    (reading.read)(body).map_err(|unfit| match unfit {
+        Unfit::Json(error) => asker.misread(path, body, &error),
+        Unfit::Protobuf => asker.damaged(path),
+    })
 }
 
 /// Once in the program for each kind of object.
 #[inline(never)]
-fn read_json<T: Wire>(body: &[u8]) -> serde_json::Result<List<T>> {
-    serde_json::from_slice(body)
+fn read_json<T: Wire>(body: &[u8]) -> Result<List<T>, Unfit> {
+    serde_json::from_slice(body).map_err(Unfit::Json)
 }
 
 /// Reads a page on another thread.
@@ -116,16 +183,20 @@ async fn beside<T: Wire>(
     asker: &Asker,
     path: String,
     body: bytes::Bytes,
+    reading: Reading<T>,
 ) -> Result<List<T>, ClusterError> {
-    let reading = tokio::task::spawn_blocking(move || read_json(&body));
-    match reading.await {
-        Ok(list) => list.map_err(|e| asker.unreadable(&path, &e)),
+    let page = tokio::task::spawn_blocking(move || (reading.read)(&body));
+    match page.await {
+        Ok(list) => list.map_err(|unfit| match unfit {
+            Unfit::Json(error) => asker.unreadable(&path, &error),
+            Unfit::Protobuf => asker.damaged(&path),
+        }),
         Err(failed) => std::panic::resume_unwind(failed.into_panic()),
     }
 }
 
 /// Where the next page begins, if the page says so before its objects, as API servers do.
-fn continuation(body: &[u8]) -> Option<&str> {
+fn json_continuation(body: &[u8]) -> Option<&str> {
     const ITEMS: &[u8] = b"\"items\":";
     let head = &body[..body.len().min(HEAD)];
     let end = head.windows(ITEMS.len()).position(|bytes| bytes == ITEMS)?;
@@ -142,7 +213,7 @@ pub(super) async fn whole<T: Wire, F>(
     read: impl Fn(T) -> F,
 ) -> Result<Vec<F>, ClusterError> {
     let mut all = Vec::new();
-    pages(asker, listing, |part| match part {
+    pages(asker, listing, json(), |part| match part {
         Part::Again => all.clear(),
         Part::Items(items) => all.extend(items.into_iter().map(&read)),
     })
@@ -152,7 +223,7 @@ pub(super) async fn whole<T: Wire, F>(
 
 #[cfg(test)]
 mod tests {
-    use super::continuation;
+    use super::json_continuation;
 
     #[test]
     fn the_next_page_is_known_from_the_head_of_this_one() {
@@ -171,7 +242,7 @@ mod tests {
             (r#"{"metadata":{"continue":"eyJ2"#, None),
             ("", None),
         ] {
-            assert_eq!(continuation(body.as_bytes()), expected, "{body}");
+            assert_eq!(json_continuation(body.as_bytes()), expected, "{body}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::abilities::PolicyVersion;
 use super::ask::Asker;
 use super::fault::ClusterError;
-use super::list::{ListVersion, Part, Wire, pages, whole};
+use super::list::{self, ListVersion, Part, Wire, pages, whole};
 use super::query::{Listing, PodQuery, Scope, collection, encode};
 use crate::facts::budget::{Budget, BudgetWire};
 use crate::facts::credential::{ContentWire, RootCa, SecretName, TokenSecret};
@@ -65,7 +65,7 @@ pub(super) async fn pods(
             let listing = pod_listing(query, namespace.as_deref());
             let mut told = HashSet::new();
             let mut again = false;
-            let (version, date) = pages::<pod_wire::Pod>(asker, &listing, |part| match part {
+            let (version, date) = pages(asker, &listing, list::pods(), |part| match part {
                 Part::Again => again = true,
                 Part::Items(items) => {
                     let (interner, each) = &mut *listener.borrow_mut();
