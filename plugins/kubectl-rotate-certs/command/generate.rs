@@ -45,9 +45,10 @@ pub(super) fn run(args: &GenerateArgs, console: &Console) -> Result<Exit, Failur
     let existing = Existing::look(&directory, &wanted)?;
     refuse_existing(args, &directory, &existing, now)?;
     let changes = compare(args, &mut wanted, &existing)?;
-    let order = sources::order(args, console, &asked.layout, &wanted, &existing, &directory, now)?;
     let interrupt = Interrupt::listen()
         .map_err(|why| Failure::unexpected(format!("cannot listen for signals: {why}")))?;
+    let person = sources::Asker { console, interrupt: &interrupt };
+    let order = sources::order(args, &person, &asked.layout, &wanted, &existing, &directory, now)?;
     let all = make(order, &interrupt)?;
     let replaces = write::current(&directory)?;
     let about = set::About {

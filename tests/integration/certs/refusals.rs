@@ -14,6 +14,7 @@ pub(crate) fn cases() -> Vec<Case> {
         keys_under_a_passphrase;
         a_key_from_standard_input;
         a_passphrase_is_typed_without_echo: Need::Program("script", "bsdutils");
+        ctrl_c_instead_of_a_passphrase: Need::Program("script", "bsdutils");
         odd_pem_files;
         layouts_that_do_not_hold_together;
         a_clock_that_was_never_set: Need::Program("faketime", "faketime");
@@ -161,13 +162,14 @@ fn a_key_from_standard_input() {
     shop.run("openssl verify -CAfile good.crt out/kubernetes.pem");
 }
 
-fn a_passphrase_is_typed_without_echo() {
-    let shop = Shop::new();
+/// A terminal on which the passphrase of a CA's key is asked for; what was shown so far.
+fn asked_for_a_passphrase(shop: &Shop) -> (std::process::Child, Vec<u8>) {
     shop.openssl_ca("good", EC, CA);
     shop.write("phrase", "correct horse\n");
     shop.run("openssl pkcs8 -topk8 -in good.key -out locked.key -passout file:phrase");
     let line = format!(
-        "{} generate --layout bosh --ca-cert good.crt --ca-key locked.key --subnet 10.9.20.0/30 --key-type ecdsa-p256 -o out",
+        "trap : INT; {} generate --layout bosh --ca-cert good.crt --ca-key locked.key --subnet 10.9.20.0/30 --key-type ecdsa-p256 -o out; \
+         echo \"it ended with $?\"; stty -a",
         super::shop::CERTS
     );
     let mut command = std::process::Command::new("script");
@@ -176,21 +178,46 @@ fn a_passphrase_is_typed_without_echo() {
     let mut child = command.spawn().unwrap();
     // Typed only when it is asked for: what comes before that the terminal itself would show.
     let mut shown = Vec::new();
-    let mut stdout = child.stdout.take().unwrap();
+    let stdout = child.stdout.as_mut().unwrap();
     let mut byte = [0];
-    while std::io::Read::read(&mut stdout, &mut byte).unwrap() == 1 {
+    while std::io::Read::read(stdout, &mut byte).unwrap() == 1 {
         shown.push(byte[0]);
         if String::from_utf8_lossy(&shown).contains("passphrase of locked.key:") && byte[0] == b'\n'
         {
             break;
         }
     }
-    child.stdin.as_mut().unwrap().write_all(b"correct horse\n").unwrap();
-    std::io::Read::read_to_end(&mut stdout, &mut shown).unwrap();
-    let said = String::from_utf8_lossy(&shown).into_owned();
-    assert!(child.wait().unwrap().success(), "{said}");
+    (child, shown)
+}
+
+/// Types something, and returns all that was shown to the end.
+fn types(mut child: std::process::Child, mut shown: Vec<u8>, keys: &[u8]) -> String {
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(keys).unwrap();
+    std::io::Read::read_to_end(&mut child.stdout.take().unwrap(), &mut shown).unwrap();
+    assert!(child.wait().unwrap().success());
+    String::from_utf8_lossy(&shown).into_owned()
+}
+
+fn a_passphrase_is_typed_without_echo() {
+    let shop = Shop::new();
+    let (child, shown) = asked_for_a_passphrase(&shop);
+    let said = types(child, shown, b"correct horse\n");
+    assert!(said.contains("it ended with 0"), "{said}");
     assert!(!said.contains("horse"), "{said}");
+    assert!(said.contains(" echo "), "{said}");
     assert!(shop.path("out/kubernetes.pem").exists());
+}
+
+fn ctrl_c_instead_of_a_passphrase() {
+    let shop = Shop::new();
+    let (child, shown) = asked_for_a_passphrase(&shop);
+    let said = types(child, shown, b"corr\x03");
+    assert!(said.contains("it ended with 130"), "{said}");
+    assert!(said.contains("interrupted; nothing was changed"), "{said}");
+    // The terminal shows again what is typed.
+    assert!(said.contains(" echo "), "{said}");
+    assert!(!said.contains("corr") && !shop.path("out").exists(), "{said}");
 }
 
 fn odd_pem_files() {

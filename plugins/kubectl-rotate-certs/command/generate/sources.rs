@@ -15,13 +15,19 @@ use rotation_core::cli::passphrase;
 use rotation_core::facts::private_key::{KeyError, PrivateKey};
 use rotation_core::facts::x509::{Label, Request, read_pem};
 use rotation_core::world::files;
+use rotation_core::world::interrupt::Interrupt;
 use std::path::Path;
-use zeroize::Zeroizing;
+
+/// Who is told and asked.
+pub(super) struct Asker<'a> {
+    pub(super) console: &'a Console,
+    pub(super) interrupt: &'a Interrupt,
+}
 
 /// Decides for every item, and reads what is needed for it.
 pub(super) fn order<'a>(
     args: &GenerateArgs,
-    console: &Console,
+    asker: &Asker<'_>,
     layout: &Layout,
     wanted: &'a Wanted,
     existing: &Existing,
@@ -36,10 +42,10 @@ pub(super) fn order<'a>(
         let today = Today { item, existing, at, directory };
         let source = match item.kind {
             _ if elsewhere.has(at) => elsewhere.take(at)?,
-            Kind::Authority => authority(args, console, wanted, &today)?,
+            Kind::Authority => authority(args, asker, wanted, &today)?,
             Kind::KeyPair | Kind::Server | Kind::Client | Kind::Peer => leaf(args, &today)?,
         };
-        tokens(console, &today, &source)?;
+        tokens(asker.console, &today, &source)?;
         let wants_bridge = args.cross_sign && item.kind == Kind::Authority && item.signer.is_none();
         let made = matches!(source, Source::New);
         before.push(if wants_bridge && made { Some(today.authority()?) } else { None });
@@ -149,7 +155,7 @@ fn leaf(args: &GenerateArgs, today: &Today<'_>) -> Result<Source, Failure> {
 
 fn authority(
     args: &GenerateArgs,
-    console: &Console,
+    asker: &Asker<'_>,
     wanted: &Wanted,
     today: &Today<'_>,
 ) -> Result<Source, Failure> {
@@ -167,7 +173,7 @@ fn authority(
             Failure::usage(format!("the key of CA `{}` is not named", item.id))
                 .with_hint("add --ca-key FILE")
         })?;
-        return given(args, console, item, &path, &key);
+        return given(args, asker, item, &path, &key);
     }
     if args.renew_ca && !item.given {
         let known = today.authority()?.into_parts();
@@ -213,14 +219,14 @@ fn trusted(item: &Item, path: &str) -> Result<Source, Failure> {
 
 fn given(
     args: &GenerateArgs,
-    console: &Console,
+    asker: &Asker<'_>,
     item: &Item,
     certificate: &str,
     key: &str,
 ) -> Result<Source, Failure> {
     let text = files::read_secret_named(Path::new(certificate))?;
     let all = existing::certificates(&text);
-    let key = ca_key(args, console, key)?;
+    let key = ca_key(args, asker, key)?;
     let found = all.iter().find(|c| c.spki_der() == key.spki_der()).or(all.first()).cloned();
     let found = found
         .ok_or_else(|| Failure::refused(format!("there is no certificate in {certificate}")))?;
@@ -228,11 +234,15 @@ fn given(
     Ok(Source::Given(key, certificate))
 }
 
-fn ca_key(args: &GenerateArgs, console: &Console, path: &str) -> Result<PrivateKey, Failure> {
+fn ca_key(args: &GenerateArgs, asker: &Asker<'_>, path: &str) -> Result<PrivateKey, Failure> {
     let failed =
         |why: KeyError| Failure::from(why).while_trying(&format!("use the CA's key in {path}"));
     let text = if path == "-" {
-        passphrase::without_echo(|| files::read_secret_named(Path::new(path)))??
+        passphrase::without_echo(
+            asker.interrupt,
+            || {},
+            || files::read_secret_named(Path::new("-")),
+        )??
     } else {
         files::read_secret_named(Path::new(path))?
     };
@@ -244,9 +254,9 @@ fn ca_key(args: &GenerateArgs, console: &Console, path: &str) -> Result<PrivateK
         phrase = Some(bytes);
     }
     match PrivateKey::from_pem(&text, phrase.as_ref().map(|p| p.as_slice())) {
-        Err(KeyError::NoPassphrase) if console.can_ask => {
-            let typed: Zeroizing<String> =
-                passphrase::ask(console, &format!("passphrase of {path}: "))?;
+        Err(KeyError::NoPassphrase) if asker.console.can_ask => {
+            let question = format!("passphrase of {path}: ");
+            let typed = passphrase::ask(asker.console, asker.interrupt, &question)?;
             PrivateKey::from_pem(&text, Some(typed.as_bytes())).map_err(failed)
         }
         other => other.map_err(failed),
