@@ -2,14 +2,14 @@
 //! they are sent, over TLS as everywhere.
 
 use crate::protobuf::{self, Part};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use double::tls::Authority;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Pods of one Deployment.
 const REPLICAS: usize = 25;
@@ -30,6 +30,9 @@ const DAEMONS: [(&str, &str); 6] = [
 /// Objects between two pieces that are sent.
 const PIECE: usize = 50;
 
+/// Bytes that are sent at once of what is made already.
+const SLICE: usize = 256 * 1024;
+
 /// A cluster of so many pods, 30 on each node; one in a hundred is older than its root CA.
 pub(crate) struct World {
     nodes: usize,
@@ -37,6 +40,8 @@ pub(crate) struct World {
     namespaces: BTreeMap<String, Vec<usize>>,
     every: Vec<usize>,
     texts: Texts,
+    /// Pages of pods in protobuf, by namespace, begin and end.
+    pages: Mutex<BTreeMap<String, Arc<Vec<u8>>>>,
 }
 
 struct Texts {
@@ -95,6 +100,7 @@ impl World {
             pods,
             namespaces: BTreeMap::new(),
             every: (0..pods).collect(),
+            pages: Mutex::default(),
             texts: Texts {
                 pod: Text::new(include_str!("objects/pod.json")),
                 pod_protobuf: Part::of(include_bytes!("objects/pod.pb")),
@@ -176,34 +182,48 @@ impl World {
     fn pod_protobuf(&self, out: &mut Vec<u8>, index: usize) {
         /// 2026-06-01T08:00:00Z and 2026-01-01T08:00:00Z as the seconds of a `Time`.
         const TIMES: [&[u8]; 2] = [b"\x08\x80\xf8\xf4\xd0\x06", b"\x08\x80\xd3\xd8\xca\x06"];
-        let mut pod = Vec::with_capacity(4096);
+        let begun = out.len();
+        let parts = &self.texts.pod_protobuf;
         let old = self.pod_values(index, |values, old| {
-            Part::write(&self.texts.pod_protobuf, values, &mut pod);
+            out.push(0x12);
+            Part::put(parts, values, out);
             old
         });
         if old {
-            let all = 0..=pod.len() - TIMES[0].len();
-            for at in all.filter(|at| pod[*at..].starts_with(TIMES[0])).collect::<Vec<_>>() {
-                pod[at..at + TIMES[1].len()].copy_from_slice(TIMES[1]);
+            let all = begun..=out.len() - TIMES[0].len();
+            for at in all.filter(|at| out[*at..].starts_with(TIMES[0])).collect::<Vec<_>>() {
+                out[at..at + TIMES[1].len()].copy_from_slice(TIMES[1]);
             }
         }
-        out.push(0x12);
-        protobuf::put(out, &pod);
     }
 
-    /// A page of pods in protobuf.
-    fn pods_protobuf(&self, query: &Query<'_>, all: &[usize]) -> Vec<u8> {
-        let Page { from, to, left } = query.page(all.len());
+    /// Sends a page of pods in protobuf. It is made once: from then on it is only sent.
+    fn pods_protobuf(
+        &self,
+        namespace: Option<&str>,
+        query: &Query<'_>,
+        all: &[usize],
+        send: &mut SendBytes<'_>,
+    ) -> Result<()> {
+        let page = query.page(all.len());
+        let key = format!("{}/{}-{}", namespace.unwrap_or_default(), page.from, page.to);
+        let made = {
+            let mut pages = self.pages.lock().map_err(|_| anyhow!("a thread has failed"))?;
+            Arc::clone(pages.entry(key).or_insert_with(|| Arc::new(self.page(&page, all))))
+        };
+        made.chunks(SLICE).try_for_each(|slice| send(slice, PROTOBUF))
+    }
+
+    fn page(&self, Page { from, to, left }: &Page, all: &[usize]) -> Vec<u8> {
         let mut metadata = vec![0x12, 4];
         metadata.extend_from_slice(b"1000");
-        if left > 0 {
+        if *left > 0 {
             metadata.push(0x1a);
             protobuf::put(&mut metadata, to.to_string().as_bytes());
         }
-        let mut list = Vec::with_capacity((to - from) * 3500 + 200);
-        list.push(0x0a);
+        let mut list = vec![0x0a];
         protobuf::put(&mut list, &metadata);
-        for index in &all[from..to] {
+        for index in &all[*from..*to] {
             self.pod_protobuf(&mut list, *index);
         }
         let mut answer = b"k8s\0\n\r\n\x02v1\x12\x07PodList\x12".to_vec();
@@ -253,8 +273,7 @@ impl World {
                     Some(name) => self.namespaces.get(name).unwrap_or(&none),
                 };
                 if protobuf {
-                    send_bytes(&self.pods_protobuf(query, pods), PROTOBUF)?;
-                    return Ok(true);
+                    return self.pods_protobuf(namespace, query, pods, send_bytes).map(|()| true);
                 }
                 list("Pod", send, query, pods, |out, pod| self.pod(out, pod))?;
             }

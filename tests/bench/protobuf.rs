@@ -56,14 +56,33 @@ impl Part {
         Self::Text(head, before.to_owned(), after[..end].to_owned(), after[end..].to_owned())
     }
 
-    /// Writes the message with these values.
-    pub(crate) fn write(parts: &[Self], values: &[(&str, &str)], out: &mut Vec<u8>) {
+    /// How long the message with these values is.
+    fn size(parts: &[Self], values: &[(&str, &str)]) -> usize {
+        let with_length = |head: &[u8], size: usize| head.len() + length_of(size) + size;
+        parts
+            .iter()
+            .map(|part| match part {
+                Self::Same(bytes) => bytes.len(),
+                Self::Text(head, before, name, after) => {
+                    with_length(head, before.len() + value(values, name).len() + after.len())
+                }
+                Self::Message(head, parts) => with_length(head, Self::size(parts, values)),
+            })
+            .sum()
+    }
+
+    /// Writes the message with these values, and its length before it.
+    pub(crate) fn put(parts: &[Self], values: &[(&str, &str)], out: &mut Vec<u8>) {
+        length(out, Self::size(parts, values));
+        Self::write(parts, values, out);
+    }
+
+    fn write(parts: &[Self], values: &[(&str, &str)], out: &mut Vec<u8>) {
         for part in parts {
             match part {
                 Self::Same(bytes) => out.extend_from_slice(bytes),
                 Self::Text(head, before, name, after) => {
-                    let value = values.iter().find(|(known, _)| known == name);
-                    let value = value.map_or("", |(_, value)| value);
+                    let value = value(values, name);
                     out.extend_from_slice(head);
                     length(out, before.len() + value.len() + after.len());
                     for text in [before, value, after] {
@@ -71,14 +90,16 @@ impl Part {
                     }
                 }
                 Self::Message(head, parts) => {
-                    let mut inner = Vec::with_capacity(4096);
-                    Self::write(parts, values, &mut inner);
                     out.extend_from_slice(head);
-                    put(out, &inner);
+                    Self::put(parts, values, out);
                 }
             }
         }
     }
+}
+
+fn value<'a>(values: &[(&str, &'a str)], name: &str) -> &'a str {
+    values.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
 }
 
 /// Bytes with their length before them.
@@ -87,6 +108,12 @@ pub(crate) fn put(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// Bytes that a length takes.
+fn length_of(value: usize) -> usize {
+    (value.max(1).ilog2() / 7 + 1) as usize
+}
+
+/// Writes a length.
 fn length(out: &mut Vec<u8>, mut value: usize) {
     while value >= 0x80 {
         out.push(u8::try_from(value & 0x7f).expect("seven bits") | 0x80);

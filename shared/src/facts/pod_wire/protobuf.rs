@@ -143,7 +143,7 @@ fn time(value: Value<'_>) -> Result<Option<Timestamp>, Damaged> {
 
 fn spec(spec: &mut PodSpec, number: u64, value: Value<'_>) -> Result<(), Damaged> {
     match number {
-        1 => spec.volumes.push(new(value, volume)?),
+        1 => spec.volumes.extend(volume(value)?),
         2 => spec.containers.push(new(value, container)?),
         4 => spec.termination_grace_period_seconds = u32::try_from(value.number()?).ok(),
         8 => spec.service_account_name = string(value)?,
@@ -180,12 +180,15 @@ fn reference(optional: u64) -> impl Fn(&mut NameRef, u64, Value<'_>) -> Result<(
 
 fn container(container: &mut Container, number: u64, value: Value<'_>) -> Result<(), Damaged> {
     match number {
-        7 => container.env.push(new(value, |variable: &mut EnvVar, number, value| {
-            if number == 3 {
-                add(&mut variable.value_from, value, value_from)?;
-            }
-            Ok(())
-        })?),
+        // Most variables are text, and have no reference in them.
+        7 => {
+            let mut variable = EnvVar::default();
+            each(value.bytes()?, |number, value| match number {
+                3 => add(&mut variable.value_from, value, value_from),
+                _ => Ok(()),
+            })?;
+            container.env.extend(variable.value_from.is_some().then_some(variable));
+        }
         19 => container.env_from.push(new(value, env_from)?),
         _ => {}
     }
@@ -208,16 +211,25 @@ fn value_from(from: &mut ValueFrom, number: u64, value: Value<'_>) -> Result<(),
     }
 }
 
-fn volume(volume: &mut Volume, number: u64, value: Value<'_>) -> Result<(), Damaged> {
-    match number {
-        1 => volume.name = boxed(value)?,
-        2 => each(value.bytes()?, |number, value| source(volume, number, value))?,
-        _ => {}
+/// A volume, if it is one of those that are read: most hold nothing that can be stale.
+fn volume(value: Value<'_>) -> Result<Option<Volume>, Damaged> {
+    let (mut name, mut volume) = ("", None);
+    each(value.bytes()?, |number, value| match number {
+        1 => value.text().map(|text| name = text),
+        2 => each(value.bytes()?, |number, value| source(&mut volume, number, value)),
+        _ => Ok(()),
+    })?;
+    if let Some(Volume { name: of, secret: Some(_), .. }) = &mut volume {
+        *of = name.into();
     }
-    Ok(())
+    Ok(volume)
 }
 
-fn source(volume: &mut Volume, number: u64, value: Value<'_>) -> Result<(), Damaged> {
+fn source(volume: &mut Option<Volume>, number: u64, value: Value<'_>) -> Result<(), Damaged> {
+    if !matches!(number, 6 | 8 | 11..=14 | 18 | 19 | 25..=28) {
+        return Ok(());
+    }
+    let volume = volume.get_or_insert_default();
     match number {
         6 => add(&mut volume.secret, value, secret_volume),
         8 => add(&mut volume.iscsi, value, driver(10)),
@@ -240,11 +252,10 @@ fn source(volume: &mut Volume, number: u64, value: Value<'_>) -> Result<(), Dama
             Ok(())
         }),
         27 => add(&mut volume.storageos, value, driver(5)),
-        28 => add(&mut volume.csi, value, |csi: &mut Driver, number, value| match number {
+        _ => add(&mut volume.csi, value, |csi: &mut Driver, number, value| match number {
             5 => add(&mut csi.node_publish_secret_ref, value, name),
             _ => Ok(()),
         }),
-        _ => Ok(()),
     }
 }
 
@@ -288,7 +299,10 @@ fn name(reference: &mut NameRef, number: u64, value: Value<'_>) -> Result<(), Da
 fn status(status: &mut PodStatus, number: u64, value: Value<'_>) -> Result<(), Damaged> {
     match number {
         1 => status.phase = string(value)?,
-        2 => status.conditions.push(new(value, condition)?),
+        // The others are not read.
+        2 if matches!(first(value.bytes()?, 1), Some(Value::Bytes(b"Ready" | b"PodScheduled"))) => {
+            status.conditions.push(new(value, condition)?);
+        }
         8 => status.container_statuses.push(new(value, container_status)?),
         10 => status.init_container_statuses.push(new(value, container_status)?),
         _ => {}
