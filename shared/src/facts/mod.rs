@@ -9,6 +9,7 @@ pub mod budget;
 pub mod ca_bundle;
 pub mod credential;
 pub mod duration;
+pub mod endpoint;
 pub mod exit;
 pub mod held;
 pub mod identity;

@@ -4,6 +4,7 @@ pub mod beside;
 pub mod clock;
 pub mod cluster;
 pub mod dns;
+pub mod endpoint;
 pub mod exec;
 pub mod files;
 pub mod generation;
