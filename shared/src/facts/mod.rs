@@ -14,6 +14,7 @@ pub mod exit;
 pub mod held;
 pub mod identity;
 pub mod jwt;
+pub mod keystore;
 pub mod node;
 pub mod owner;
 pub mod pace;

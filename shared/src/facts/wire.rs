@@ -165,6 +165,16 @@ impl LabelSelector {
     }
 }
 
+/// Text that is wiped when it is let go.
+#[derive(Default)]
+pub struct Wiped(pub zeroize::Zeroizing<String>);
+
+impl<'de> Deserialize<'de> for Wiped {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(zeroize::Zeroizing::new(text)))
+    }
+}
+
 /// Go writes empty maps and lists as `null` at times.
 pub fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,

@@ -13,3 +13,9 @@ pub mod interrupt;
 pub mod keys;
 pub mod secrecy;
 pub mod survey;
+
+/// The system's reason without its number.
+fn words(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}

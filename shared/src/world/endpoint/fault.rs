@@ -78,10 +78,7 @@ impl EndpointFault {
             K::UnexpectedEof | K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe => {
                 Self::HungUp
             }
-            _ => {
-                let text = error.to_string();
-                Self::Other(text.split(" (os error").next().unwrap_or(&text).to_owned())
-            }
+            _ => Self::Other(crate::world::words(error)),
         }
     }
 
