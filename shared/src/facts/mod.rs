@@ -10,6 +10,7 @@ pub mod ca_bundle;
 pub mod credential;
 pub mod duration;
 pub mod endpoint;
+pub mod etcd;
 pub mod exit;
 pub mod held;
 pub mod identity;

@@ -12,6 +12,7 @@ pub mod hosts;
 pub mod interrupt;
 pub mod keys;
 pub mod secrecy;
+pub mod snapshot;
 pub mod survey;
 
 /// The system's reason without its number.
