@@ -25,6 +25,7 @@ pub mod pod_wire;
 pub mod private_key;
 pub mod selector;
 pub mod service;
+pub mod sighting;
 pub mod signing_key;
 pub mod trace;
 pub mod version;

@@ -1,0 +1,17 @@
+//! What was seen at all places, as one matrix: pure.
+//!
+//! Generations of a CA are its keys, in the order of their dates, in each [`Domain`](crate::facts::sighting::Domain) by
+//! itself. A place's state says which of them it belongs to; the states of a domain say how far a rotation is.
+
+mod generations;
+mod issuers;
+mod matrix;
+mod phase;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use generations::{Age, Generation, Generations, Named};
+pub use matrix::{Matrix, Row, Shown};
+pub use phase::{Phase, Progress};
+pub use state::State;
