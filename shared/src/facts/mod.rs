@@ -11,6 +11,7 @@ pub mod credential;
 pub mod duration;
 pub mod exit;
 pub mod held;
+pub mod host;
 pub mod identity;
 pub mod jwt;
 pub mod node;

@@ -7,6 +7,7 @@ mod feeding;
 mod files;
 mod interrupting;
 mod listing;
+mod looking;
 mod secrecy;
 mod setup;
 mod trusting;
