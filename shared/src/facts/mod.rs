@@ -13,6 +13,7 @@ pub mod endpoint;
 pub mod etcd;
 pub mod exit;
 pub mod held;
+pub mod host;
 pub mod identity;
 pub mod jwt;
 pub mod keystore;

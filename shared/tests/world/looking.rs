@@ -1,197 +1,218 @@
-//! Live TLS servers, and peers that are none.
+//! Looking at a machine's files below a directory.
 
-use double::tls::{Authority, Identity, Wanted};
-use rotation_core::facts::endpoint::Protocol;
-use rotation_core::world::endpoint::{EndpointFault, Limits, Target, look};
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use rotation_core::facts::host::{FileFault, HOST_FILE_LIMIT, HostSeen};
+use rotation_core::world::hosts::local;
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
-const SOON: Limits =
-    Limits { connect: Duration::from_millis(500), handshake: Duration::from_millis(500) };
+struct Root(TempDir);
 
-fn at(address: SocketAddr) -> Target {
-    Target { host: address.ip().to_string(), port: address.port(), server_name: None }
+impl Root {
+    fn new() -> Self {
+        Self(TempDir::new().expect("a directory"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        let path = self.0.path().join(name.trim_start_matches('/'));
+        fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+        path
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).expect("written");
+    }
+
+    fn link(&self, name: &str, target: &str) {
+        symlink(target, self.path(name)).expect("linked");
+    }
+
+    fn look(&self, patterns: &[&str]) -> HostSeen {
+        let patterns: Vec<String> = patterns.iter().map(|p| (*p).to_owned()).collect();
+        local::look(self.0.path(), &patterns)
+    }
+
+    fn fault(&self, path: &str) -> FileFault {
+        let mut seen = self.look(&[path]);
+        seen.files.remove(path).expect("its entry").content.expect_err("a fault")
+    }
+
+    fn text(&self, path: &str) -> String {
+        text(&self.look(&[path]), path)
+    }
 }
 
-/// A server that does this with its only guest.
-fn peer(serve: impl FnOnce(TcpStream) + Send + 'static) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("bound");
-    std::thread::spawn(move || serve(listener.accept().expect("a guest").0));
-    address
-}
-
-/// A real TLS server.
-fn server(config: Arc<rustls::ServerConfig>) -> SocketAddr {
-    peer(move |mut stream| {
-        let mut connection = rustls::ServerConnection::new(config).expect("a server");
-        // Its end is the guest's business.
-        while connection.complete_io(&mut stream).is_ok_and(|(read, _)| read > 0) {}
-    })
+fn text(seen: &HostSeen, path: &str) -> String {
+    let bytes = seen.files[path].content.as_ref().expect("readable");
+    String::from_utf8(bytes.to_vec()).expect("text")
 }
 
 #[test]
-fn a_chain_is_seen_whatever_it_is_worth() {
-    let authority = Authority::new("somebody");
-    for (what, identity) in [
-        ("a good one", authority.localhost()),
-        ("another name", authority.issue("x", &Wanted::server(&["elsewhere"]))),
-        ("expired", authority.issue("x", &Wanted::server(&["localhost"]).days(-9, -3))),
-        ("for clients", authority.issue("x", &Wanted::client())),
-        ("a CA", Identity::self_signed("x", &Wanted::server(&["localhost"]).ca())),
-    ] {
-        let shown = look(&at(server(identity.server(None))), Limits::default()).expect(what);
-        assert_eq!((shown.chain.len(), shown.protocol), (1, Protocol::Tls13), "{what}");
-        assert_eq!(
-            rotation_core::facts::x509::encode("CERTIFICATE", shown.chain[0].der()),
-            identity.pem().replace("\r\n", "\n"),
-            "{what}"
-        );
-        assert!(shown.asks.is_none(), "{what}: {shown:?}");
+fn links_are_followed_as_the_machine_would_and_lead_nowhere_else() {
+    let root = Root::new();
+    root.write("/usr/local/share/ca.crt", "ca");
+    root.link("/etc/ssl/certs/kubernetes.pem", "/usr/local/share/ca.crt");
+    root.link("/etc/rel.pem", "../usr/./local/share/ca.crt");
+    root.link("/etc/out.pem", "../../../../../../usr/local/share/ca.crt");
+    root.link("/dir", "/usr/local");
+    root.link("/outside", "/etc/passwd");
+    let seen = root.look(&["/etc/ssl/certs/kubernetes.pem", "/dir/share/ca.crt", "/etc/rel.pem"]);
+    for path in seen.files.keys() {
+        assert_eq!(text(&seen, path), "ca");
+    }
+    assert_eq!(
+        seen.files["/etc/ssl/certs/kubernetes.pem"].link.as_deref(),
+        Some("/usr/local/share/ca.crt")
+    );
+    assert_eq!(seen.files["/dir/share/ca.crt"].link, None, "a directory above it is one");
+    // As in a changed root: nothing is above it.
+    assert_eq!(root.text("/etc/out.pem"), "ca");
+    assert_eq!(root.fault("/outside"), FileFault::Absent);
+}
+
+#[test]
+fn links_in_a_circle_end() {
+    let root = Root::new();
+    root.link("/a", "b");
+    root.link("/b", "/a");
+    root.link("/self/self", "../self");
+    assert_eq!(root.fault("/a"), FileFault::Loop);
+    assert_eq!(root.fault("/self/self/self/self/x"), FileFault::Absent);
+}
+
+#[test]
+fn what_is_not_there_and_what_is_no_file() {
+    let root = Root::new();
+    root.write("/file", "x");
+    root.write("/directory/x", "x");
+    root.link("/dangling", "/nowhere");
+    assert_eq!(root.fault("/nothing/at/all"), FileFault::Absent);
+    assert_eq!(root.fault("/file/below"), FileFault::Absent);
+    assert_eq!(root.fault("/directory"), FileFault::Directory);
+    let seen = root.look(&["/dangling"]);
+    assert_eq!(seen.files["/dangling"].link.as_deref(), Some("/nowhere"));
+    assert_eq!(seen.files["/dangling"].content.as_ref().err(), Some(&FileFault::Absent));
+}
+
+#[test]
+fn a_pipe_or_a_socket_keeps_nobody() {
+    let root = Root::new();
+    let pipe = root.path("/pki/ca.crt");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .expect("a pipe");
+    let _socket =
+        std::os::unix::net::UnixListener::bind(root.path("/pki/ca.sock")).expect("a socket");
+    let since = Instant::now();
+    assert_eq!(root.fault("/pki/ca.crt"), FileFault::Special);
+    assert_eq!(root.fault("/pki/ca.sock"), FileFault::Special);
+    assert!(since.elapsed() < Duration::from_secs(5));
+}
+
+/// The root of this machine has devices.
+#[test]
+fn a_device_is_not_opened() {
+    let seen = local::look(Path::new("/"), &["/dev/null".to_owned(), "/dev/zero".to_owned()]);
+    for file in seen.files.values() {
+        assert_eq!(file.content.as_ref().err(), Some(&FileFault::Special));
     }
 }
 
 #[test]
-fn whose_clients_a_server_accepts_is_seen_without_a_credential() {
-    let (authority, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let shown = look(&at(server(authority.localhost().server(Some(&clients)))), Limits::default())
-        .expect("shown");
-    let asked = shown.asks.expect("it asks");
-    assert_eq!(asked.names.iter().map(ToString::to_string).collect::<Vec<_>>(), ["CN=clients"]);
-    assert_eq!((asked.required, asked.unreadable), (Some(true), 0));
+fn a_gigantic_file_is_not_read() {
+    let root = Root::new();
+    let huge = fs::File::create(root.path("/ca.crt")).expect("made");
+    huge.set_len(1 << 40).expect("sparse");
+    assert_eq!(root.fault("/ca.crt"), FileFault::TooLarge(1 << 40));
+    root.write("/just.crt", &"x".repeat(HOST_FILE_LIMIT));
+    assert_eq!(root.text("/just.crt").len(), HOST_FILE_LIMIT);
 }
 
 #[test]
-fn peers_that_are_no_tls_servers_are_told_apart() {
-    let closed = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port");
-    assert_eq!(look(&at(closed), SOON).expect_err("closed"), EndpointFault::Refused);
-    let answering = |words: &'static [u8]| {
-        peer(move |mut stream| {
-            let _ = stream.read(&mut [0; 512]);
-            let _ = stream.write_all(words);
-            let _ = stream.read(&mut [0; 512]);
-        })
-    };
-    for (words, expected) in [
-        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], EndpointFault::PlainHttp),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", EndpointFault::NotTls("SSH-2.0-OpenSSH_9.2".to_owned())),
-        (b"\x1b]0;title\x07hello, who is there?", EndpointFault::NotTls(String::new())),
-        // A fatal alert, version 3.3: protocol_version.
-        (b"\x15\x03\x03\0\x02\x02\x46", EndpointFault::OldProtocol),
-    ] {
-        assert_eq!(look(&at(answering(words)), SOON).expect_err("no server"), expected);
+fn an_unreadable_file_is_told_as_that() {
+    let root = Root::new();
+    root.write("/ca.key", "x");
+    root.write("/closed/ca.key", "x");
+    fs::set_permissions(root.path("/ca.key"), fs::Permissions::from_mode(0o000)).expect("mode");
+    fs::set_permissions(root.0.path().join("closed"), fs::Permissions::from_mode(0o000))
+        .expect("mode");
+    if rustix::process::geteuid().is_root() {
+        // The superuser reads everything; the words of a machine where it cannot are the same.
+        assert_eq!(root.text("/ca.key"), "x");
+    } else {
+        assert_eq!(root.fault("/ca.key"), FileFault::Denied);
+        assert_eq!(root.fault("/closed/ca.key"), FileFault::Denied);
     }
-    let hangs_up = peer(|mut stream| drop(stream.read(&mut [0; 16])));
-    assert_eq!(look(&at(hangs_up), SOON).expect_err("gone"), EndpointFault::HungUp);
-    let nameless = Target { host: "no.such.host.invalid".to_owned(), port: 1, server_name: None };
-    assert_eq!(look(&nameless, SOON).expect_err("no name"), EndpointFault::UnknownHost);
-    let odd = Target { host: "a b".to_owned(), port: 1, server_name: None };
-    assert_eq!(look(&odd, SOON).expect_err("no name"), EndpointFault::Name("a b".to_owned()));
+    fs::set_permissions(root.0.path().join("closed"), fs::Permissions::from_mode(0o700))
+        .expect("mode");
 }
 
 #[test]
-fn a_silent_or_slow_peer_costs_no_more_than_its_limit() {
-    let silent = peer(|mut stream| drop(stream.read_to_end(&mut Vec::new())));
-    // A byte at a time keeps every single read going, and never ends.
-    let drips = peer(|mut stream| {
-        let record = [&[22, 3, 3, 0x40, 0][..], &[0; 300]].concat();
-        for byte in record {
-            std::thread::sleep(Duration::from_millis(20));
-            if stream.write_all(&[byte]).is_err() {
-                return;
-            }
+fn patterns_find_what_fits() {
+    let root = Root::new();
+    for name in ["/net.d/10-calico.conf", "/net.d/calico-kubeconfig", "/net.d/.hidden-kubeconfig"] {
+        root.write(name, name);
+    }
+    root.write("/jobs/a/config/ca.pem", "a");
+    root.write("/jobs/b/config/ca.pem", "b");
+    root.write("/jobs/c/other/ca.pem", "c");
+    root.write("/net.d/new\nline-kubeconfig", "odd");
+    let seen = root.look(&["/net.d/*kubeconfig", "/jobs/*/config/*.pem", "/no/*/where"]);
+    let paths: Vec<&str> = seen.files.keys().map(String::as_str).collect();
+    assert_eq!(
+        paths,
+        [
+            "/jobs/a/config/ca.pem",
+            "/jobs/b/config/ca.pem",
+            "/net.d/calico-kubeconfig",
+            "/net.d/new\nline-kubeconfig"
+        ]
+    );
+}
+
+/// Inode, size, mode, times (that of the last access as well), content.
+fn print_of(directory: &Path, into: &mut BTreeMap<PathBuf, String>) {
+    for entry in fs::read_dir(directory).expect("listed") {
+        let path = entry.expect("an entry").path();
+        let meta = fs::symlink_metadata(&path).expect("there");
+        let times = (meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec());
+        let atime = if meta.is_file() { meta.atime_nsec() } else { 0 };
+        let text = format!("{} {} {:o} {times:?} {atime}", meta.ino(), meta.size(), meta.mode());
+        into.insert(path.clone(), text);
+        if meta.is_dir() {
+            print_of(&path, into);
         }
-    });
-    // Its queue is full: connections are not taken at all.
-    let full = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let full_at = full.local_addr().expect("bound");
-    let guests: Vec<_> = (0..200)
-        .map_while(|_| TcpStream::connect_timeout(&full_at, Duration::from_millis(50)).ok())
-        .collect();
-    for (what, address, expected) in [
-        ("silent", silent, EndpointFault::Silent),
-        ("slow", drips, EndpointFault::Silent),
-        ("full", full_at, EndpointFault::NoConnection),
-    ] {
-        if what == "full" && guests.len() == 200 {
-            continue;
-        }
-        let begun = Instant::now();
-        assert_eq!(look(&at(address), SOON).expect_err(what), expected, "{what}");
-        assert!(begun.elapsed() < Duration::from_millis(1500), "{what}: {:?}", begun.elapsed());
-    }
-}
-
-/// `openssl s_server`, ended with the test.
-struct Openssl {
-    child: Child,
-    address: SocketAddr,
-    _files: tempfile::TempDir,
-}
-
-impl Openssl {
-    fn start(identity: &Identity, clients: &[&Authority], flags: &[&str]) -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
-        let path = |name: &str| dir.path().join(name).display().to_string();
-        std::fs::write(path("crt"), identity.pem()).expect("written");
-        std::fs::write(path("key"), identity.key_pem()).expect("written");
-        let all: String = clients.iter().map(|c| c.pem()).collect();
-        std::fs::write(path("ca"), all).expect("written");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port");
-        let child = Command::new("openssl")
-            .args(["s_server", "-quiet", "-accept", &port.to_string()])
-            .args(["-cert", &path("crt"), "-key", &path("key")])
-            .args(if clients.is_empty() { vec![] } else { vec!["-CAfile".to_owned(), path("ca")] })
-            .args(flags)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("openssl is installed");
-        let this = Self { child, address: port, _files: dir };
-        let begun = Instant::now();
-        while TcpStream::connect(port).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(10), "openssl s_server does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        this
-    }
-}
-
-impl Drop for Openssl {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
 #[test]
-fn openssl_shows_all_of_it() {
-    let authority = Authority::new("servers");
-    let (old, new) = (Authority::new("old clients"), Authority::new("new clients"));
-    let identity = authority.localhost();
-    for (flags, protocol, required) in [
-        (&["-verify", "3"][..], Protocol::Tls13, Some(false)),
-        (&["-Verify", "3"], Protocol::Tls13, Some(true)),
-        (&["-verify", "3", "-tls1_2"], Protocol::Tls12, Some(false)),
-        (&["-Verify", "3", "-tls1_2"], Protocol::Tls12, Some(true)),
-    ] {
-        let running = Openssl::start(&identity, &[&old, &new], flags);
-        let shown = look(&at(running.address), Limits::default()).expect("shown");
-        assert_eq!(shown.protocol, protocol, "{flags:?}");
-        let asked = shown.asks.expect("it asks");
-        let mut names: Vec<_> = asked.names.iter().map(ToString::to_string).collect();
-        names.sort();
-        assert_eq!(names, ["CN=new clients", "CN=old clients"], "{flags:?}");
-        assert_eq!(asked.required, required, "{flags:?}");
-    }
-    let running = Openssl::start(&identity, &[], &[]);
-    assert!(look(&at(running.address), Limits::default()).expect("shown").asks.is_none());
-    let old_only = Openssl::start(&identity, &[], &["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]);
-    assert_eq!(look(&at(old_only.address), SOON).expect_err("too old"), EndpointFault::OldProtocol);
-    let strange = Openssl::start(&identity, &[], &["-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-CCM"]);
-    assert_eq!(look(&at(strange.address), SOON).expect_err("no"), EndpointFault::NoCommonAlgorithm);
+fn nothing_is_changed_by_looking() {
+    let root = Root::new();
+    root.write("/pki/ca.crt", "ca");
+    root.link("/pki/link.crt", "ca.crt");
+    let (mut before, mut after) = (BTreeMap::new(), BTreeMap::new());
+    print_of(root.0.path(), &mut before);
+    std::thread::sleep(Duration::from_millis(20));
+    root.look(&["/pki/*", "/pki/ca.crt", "/none"]);
+    print_of(root.0.path(), &mut after);
+    assert_eq!(before, after);
+}
+
+#[test]
+fn this_process_is_seen_and_when_it_started() {
+    let own = std::process::id();
+    let found = local::processes(Path::new("/"), |arguments| !arguments.is_empty());
+    let process = found.iter().find(|process| process.pid == own).expect("this one");
+    let started = process.started.expect("a time");
+    let age = jiff::Timestamp::now().duration_since(started);
+    assert!(age.as_secs() >= -2 && age.as_secs() < 3600, "{age}");
+    assert!(local::processes(Path::new("/no/such"), |_| true).is_empty());
 }

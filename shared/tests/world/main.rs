@@ -3,6 +3,7 @@
 
 mod acting;
 mod connecting;
+mod endpoints;
 mod feeding;
 mod files;
 mod interrupting;

@@ -5,14 +5,20 @@
 mod content;
 mod intern;
 mod place;
+mod read;
 mod role;
 
 pub use content::{Content, Held, Token, Unknown};
 pub use intern::Interner;
 pub use place::{Host, Place, PlaceKind};
+pub use read::read;
 pub use role::{Component, Domain, Part, Role};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+
+/// What a start and a change may be apart and still be one moment: starts are told in whole seconds, from a boot whose
+/// time is rounded.
+const DOUBT: SignedDuration = SignedDuration::from_secs(2);
 
 /// One place, and what was seen there.
 #[derive(Clone, Debug)]
@@ -72,7 +78,7 @@ impl Sighting {
     /// Readers that started before the content changed: they hold what stood there before.
     pub fn stale_readers(&self) -> impl Iterator<Item = &Reader> {
         self.readers.iter().filter(|reader| {
-            matches!((reader.started, self.modified), (Some(started), Some(modified)) if started < modified)
+            matches!((reader.started, self.modified), (Some(started), Some(modified)) if modified.duration_since(started) > DOUBT)
         })
     }
 }
@@ -88,8 +94,12 @@ mod tests {
         let place = Place::file(&Host::named("m1"), "/a");
         let role = Role::new(Component::ApiServer, Domain::Cluster, Part::Serving);
         let mut sighting = Sighting::new(place, role, Content::Held(Held::default()));
-        sighting.readers =
-            vec![reader("before", at(9)), reader("after", at(11)), reader("unknown", None)];
+        sighting.readers = vec![
+            reader("before", at(7)),
+            reader("doubtful", at(8)),
+            reader("after", at(11)),
+            reader("unknown", None),
+        ];
         assert_eq!(sighting.stale_readers().count(), 0, "nobody knows when it changed");
         sighting.modified = at(10);
         let stale: Vec<&str> = sighting.stale_readers().map(|r| &*r.name).collect();

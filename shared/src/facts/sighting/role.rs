@@ -1,6 +1,6 @@
 //! What stands at a place by right: whose it is, of which CA, and which part of that.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What a place is for.
@@ -15,7 +15,7 @@ pub struct Role {
 }
 
 /// Who uses a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Component {
     /// Nobody in particular: the CA itself.
@@ -56,7 +56,7 @@ pub enum Component {
 }
 
 /// Under which CA, or which key, something belongs. Generations are counted in each domain by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Domain {
     /// The cluster's CA: servers, and clients where they have none of their own.
@@ -78,7 +78,7 @@ pub enum Domain {
 }
 
 /// What it is, or should be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
     /// A bundle of CAs: each peer's certificate must lead to one of them.

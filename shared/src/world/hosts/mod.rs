@@ -1,3 +1,4 @@
 //! The doors to hosts, one for each way to reach them.
 
 pub mod bosh;
+pub mod local;
