@@ -120,11 +120,13 @@ fn is_record(first: &[u8]) -> bool {
 fn words(alert: AlertDescription) -> String {
     let name = alert.as_str().map_or_else(|| format!("{alert:?}"), str::to_owned);
     let mut words = String::new();
+    let mut before = ' ';
     for letter in name.chars() {
-        if letter.is_uppercase() && words.chars().last().is_some_and(char::is_lowercase) {
+        if letter.is_uppercase() && before.is_lowercase() {
             words.push(' ');
         }
         words.extend(letter.to_lowercase());
+        before = letter;
     }
     words
 }
