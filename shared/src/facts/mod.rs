@@ -18,6 +18,7 @@ pub mod identity;
 pub mod jwt;
 pub mod keystore;
 pub mod node;
+pub mod objects;
 pub mod owner;
 pub mod pace;
 pub mod placement;

@@ -11,4 +11,5 @@ mod listing;
 mod looking;
 mod secrecy;
 mod setup;
+mod sighting;
 mod trusting;

@@ -7,6 +7,7 @@ mod intern;
 mod place;
 mod read;
 mod role;
+mod value;
 
 pub use content::{Content, Held, Token, Unknown};
 pub use intern::Interner;

@@ -17,6 +17,7 @@ mod plugin;
 mod proxy;
 mod query;
 mod read;
+mod sightings;
 mod tls_fault;
 mod token_file;
 mod tokens;
@@ -49,6 +50,7 @@ use crate::facts::node::Node;
 use crate::facts::pod::{Interner, Pod};
 use crate::facts::selector::Selector;
 use crate::facts::service::Service;
+use crate::facts::sighting::{Interner as Certificates, Sighting};
 use crate::facts::signing_key::PublicKeys;
 use crate::facts::version::ServerVersion;
 use crate::facts::workload::{Workload, WorkloadKind};
@@ -91,6 +93,11 @@ impl Cluster {
     /// Which cluster this is: the UID of namespace `kube-system`.
     pub fn identity(&self) -> Result<ClusterIdentity, ClusterError> {
         self.runner.block_on(read::identity(&self.asker))
+    }
+
+    /// Certificates, keys and tokens in objects of the API; of kinds that cannot be listed, why.
+    pub fn sightings(&self, scope: &Scope, interner: &Certificates) -> Vec<Sighting> {
+        self.runner.block_on(sightings::sightings(&self.asker, scope, interner))
     }
 
     /// What the server says of its version; 0.0 where it says nothing that can be read.
