@@ -15,6 +15,7 @@ mod awkward;
 mod bosh;
 mod certs;
 mod connection;
+mod doors;
 mod faults;
 mod harness;
 mod interrupts;
@@ -50,5 +51,6 @@ fn main() -> ExitCode {
         reset_on_lab::cases(),
         bosh::cases(),
         certs::cases(),
+        doors::cases(),
     ])
 }

@@ -68,6 +68,17 @@ impl StoredKey {
     }
 }
 
+impl fmt::Display for StoredKey {
+    /// As API servers name it unless they are told another prefix.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = match self.kind {
+            StoredKind::Secret => "secrets",
+            StoredKind::ConfigMap => "configmaps",
+        };
+        write!(f, "/registry/{plural}/{}/{}", self.namespace, self.name)
+    }
+}
+
 /// How an object is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Encoding {

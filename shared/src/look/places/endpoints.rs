@@ -1,0 +1,89 @@
+//! What live servers show, many at a time.
+
+use crate::facts::endpoint::Shown;
+use crate::facts::sighting::{
+    Component, Content, Domain, Held, Interner, Part, Place, Role, Sighting,
+};
+use crate::world::endpoint::{self, EndpointFault, Limits, Target};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Handshakes that are under way at a time: they wait, they do not compute.
+const AT_ONCE: usize = 32;
+
+/// A server that is expected somewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// What people call it: `kube-apiserver`, `etcd peer`.
+    pub name: String,
+    /// Who it is.
+    pub component: Component,
+    /// Under which CA its certificate belongs.
+    pub domain: Domain,
+    /// Under which CA those of its clients belong.
+    pub clients: Domain,
+    /// Where it is.
+    pub target: Target,
+}
+
+/// Looks at all of them; two sightings of each that is there, in their order.
+pub fn endpoints(servers: &[Server], limits: Limits, interner: &Interner) -> Vec<Sighting> {
+    let next = AtomicUsize::new(0);
+    let seen = Mutex::new(Vec::new());
+    std::thread::scope(|threads| {
+        for _ in 0..AT_ONCE.min(servers.len()) {
+            threads.spawn(|| {
+                while let Some(server) = servers.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let sightings =
+                        server.sightings(endpoint::look(&server.target, limits), interner);
+                    // Another thread that died holds nothing half written.
+                    seen.lock()
+                        .unwrap_or_else(std::sync::PoisonError::into_inner)
+                        .extend(sightings);
+                }
+            });
+        }
+    });
+    let mut seen = seen.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    seen.sort_by(|a: &Sighting, b| (&a.place, a.role).cmp(&(&b.place, b.role)));
+    seen
+}
+
+impl Server {
+    fn place(&self, shown: &str) -> Place {
+        let Target { host, port, server_name } = &self.target;
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let host = if bare.contains(':') { format!("[{bare}]") } else { bare.to_owned() };
+        // A server with several certificates is one place for each name that it is asked for.
+        let asked = server_name.as_deref().map(|name| format!(" as {name}")).unwrap_or_default();
+        Place::Endpoint {
+            server: self.name.as_str().into(),
+            address: format!("{host}:{port}{asked}").into(),
+            shown: shown.into(),
+        }
+    }
+
+    fn sightings(&self, shown: Result<Shown, EndpointFault>, interner: &Interner) -> Vec<Sighting> {
+        let chain = self.place("chain");
+        let serving = Role::new(self.component, self.domain, Part::Serving);
+        let shown = match shown {
+            Ok(shown) => shown,
+            Err(why) => return vec![Sighting::unknown(chain, serving, why.to_string())],
+        };
+        if shown.chain.is_empty() {
+            let why = shown.unreadable.first().map_or("it shows no certificate", String::as_str);
+            return vec![Sighting::unknown(chain, serving, why)];
+        }
+        let certificates = shown.chain.iter().map(|certificate| interner.share(certificate));
+        let held = Held { certificates: certificates.collect(), ..Held::default() };
+        let mut all = vec![Sighting::new(chain, serving, Content::Held(held))];
+        // A server that names none accepts any as far as it says, which says nothing.
+        if let Some(asked) = shown.asks.filter(|asked| !asked.names.is_empty()) {
+            let role = Role::new(self.component, self.clients, Part::AcceptedNames);
+            let names = asked.names.iter().map(|name| name.der().into());
+            let held = Held { names: names.collect(), ..Held::default() };
+            all.push(Sighting::new(self.place("accepted CAs"), role, Content::Held(held)));
+        }
+        all
+    }
+}
