@@ -46,6 +46,7 @@ use crate::facts::credential::{RootCa, SecretName, TokenSecret};
 use crate::facts::held::HeldToken;
 use crate::facts::identity::{ClusterIdentity, ObjectRef};
 use crate::facts::jwt::Claims;
+use crate::facts::mounts::PodMounts;
 use crate::facts::node::Node;
 use crate::facts::pod::{Interner, Pod};
 use crate::facts::selector::Selector;
@@ -98,6 +99,11 @@ impl Cluster {
     /// Certificates, keys and tokens in objects of the API; of kinds that cannot be listed, why.
     pub fn sightings(&self, scope: &Scope, interner: &Certificates) -> Vec<Sighting> {
         self.runner.block_on(sightings::sightings(&self.asker, scope, interner))
+    }
+
+    /// Pods with volumes that hold a CA or a token.
+    pub fn pod_mounts(&self, scope: &Scope) -> Result<Vec<PodMounts>, ClusterError> {
+        self.runner.block_on(sightings::pod_mounts(&self.asker, scope))
     }
 
     /// What the server says of its version; 0.0 where it says nothing that can be read.

@@ -5,8 +5,10 @@ use super::ask::Asker;
 use super::fault::ClusterError;
 use super::list::{Part, Wire, pages};
 use super::query::{Listing, Scope, collection};
+use super::read::in_scope;
 use super::tokens::namespace_states;
 use crate::facts::account::TOKEN_TYPE;
+use crate::facts::mounts::{MountsWire, PodMounts};
 use crate::facts::objects::{
     ApiServiceWire, ConfigMapWire, CrdWire, KEEPS_OUT, SecretWire, SigningRequestWire,
     TrustBundleWire, WebhooksWire,
@@ -95,6 +97,16 @@ pub(super) async fn sightings(asker: &Asker, scope: &Scope, interner: &Interner)
         })));
     }
     join_all(kinds).await.into_iter().flatten().collect()
+}
+
+/// Pods with volumes that hold a CA or a token.
+pub(super) async fn pod_mounts(
+    asker: &Asker,
+    scope: &Scope,
+) -> Result<Vec<PodMounts>, ClusterError> {
+    let listing = |namespace: Option<&str>| Listing::new(collection("/api/v1", namespace, "pods"));
+    let found = in_scope(asker, scope, listing, MountsWire::mounts).await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// Token secrets, and the others, in two lists: the first one is what everybody has.

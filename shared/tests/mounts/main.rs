@@ -1,0 +1,143 @@
+//! Pods' volumes in a kubelet's directory, as kubelets lay them out, against what the API says.
+#![expect(clippy::disallowed_methods, reason = "tests make the files that are read")]
+
+use double::tls::Authority;
+use jiff::Timestamp;
+use rotation_core::facts::mounts::{MountsWire, PATTERNS, PodMounts, Published, of_host};
+use rotation_core::facts::sighting::{
+    Component, Content, Domain, Host, Interner, Part, Place, Role, Sighting,
+};
+use rotation_core::world::hosts::local;
+use serde_json::json;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// A volume as kubelets write it: a directory for each state, a link to it, and links through that.
+fn volume(root: &Path, uid: &str, kind: &str, name: &str, files: &[(&str, &str)], age: Duration) {
+    let dir = root.join(format!("var/lib/kubelet/pods/{uid}/volumes/{kind}/{name}"));
+    let state = dir.join("..2026_01_01_00_00_00.1");
+    fs::create_dir_all(&state).expect("made");
+    std::os::unix::fs::symlink("..2026_01_01_00_00_00.1", dir.join("..data")).expect("linked");
+    for (file, text) in files {
+        fs::write(state.join(file), text).expect("written");
+        let written = fs::File::options().write(true).open(state.join(file)).expect("opened");
+        written.set_modified(SystemTime::now() - age).expect("a time");
+        std::os::unix::fs::symlink(format!("..data/{file}"), dir.join(file)).expect("linked");
+    }
+}
+
+fn pod(uid: &str, volumes: &serde_json::Value, started: &str) -> PodMounts {
+    let wire: MountsWire = serde_json::from_value(json!({
+        "metadata": { "namespace": "ns", "name": format!("pod-{uid}"), "uid": uid },
+        "spec": {
+            "volumes": volumes,
+            "containers": [
+                { "name": "reads", "volumeMounts": [{ "name": "sa", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount" }] },
+                { "name": "other", "volumeMounts": null },
+            ],
+        },
+        "status": { "containerStatuses": [
+            { "name": "reads", "state": { "running": { "startedAt": started } } },
+            { "name": "other", "state": { "running": { "startedAt": started } } },
+        ] },
+    }))
+    .expect("a pod");
+    wire.mounts().expect("it has a volume")
+}
+
+fn object(kind: &str, name: &str, changed: Timestamp) -> Sighting {
+    let place = Place::Object {
+        kind: kind.into(),
+        namespace: "ns".into(),
+        name: name.into(),
+        field: "ca.crt".into(),
+    };
+    let role = Role::new(Component::Pods, Domain::Cluster, Part::Trust);
+    let seen = Sighting::new(place, role, Content::Absent);
+    Sighting { modified: Some(changed), ..seen }
+}
+
+#[test]
+fn containers_that_started_before_the_ca_changed_are_named_with_their_command() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let ca = Authority::new("kubernetes").pem();
+    let hour = Duration::from_hours(1);
+    let now = Timestamp::now();
+    let ago = |hours: i64| now - jiff::SignedDuration::from_hours(hours);
+    let projected = json!([{ "name": "sa", "projected": { "sources": [
+        { "serviceAccountToken": { "path": "token" } }, { "configMap": { "name": "kube-root-ca.crt" } },
+    ] } }]);
+    let secret = json!([{ "name": "sa", "secret": { "secretName": "token-1" } }]);
+    // Every state was written an hour ago: by the renewal of a token, in projected volumes.
+    let files = [("ca.crt", ca.as_str()), ("token", "eyJh.eyJi.c2ln")];
+    for uid in ["old", "new", "stranger"] {
+        volume(dir.path(), uid, "kubernetes.io~projected", "sa", &files, hour);
+    }
+    volume(dir.path(), "secret", "kubernetes.io~secret", "sa", &files, hour);
+    volume(dir.path(), "secret", "kubernetes.io~secret", "own-tls", &files, hour);
+    let pods = [
+        pod("old", &projected, &ago(9).to_string()),
+        pod("new", &projected, &ago(3).to_string()),
+        pod("secret", &secret, &ago(9).to_string()),
+    ];
+    let patterns = PATTERNS.map(str::to_owned);
+    let seen = local::look(dir.path(), &patterns);
+    let stale = |published: &[Sighting]| {
+        let found = of_host(
+            &Host::named("w1"),
+            &seen,
+            &pods,
+            &Published::of(published),
+            &Interner::default(),
+        );
+        let mut stale = Vec::new();
+        for sighting in &found {
+            for reader in sighting.stale_readers() {
+                let mend = reader.mend.as_deref().unwrap_or_default();
+                stale.push(format!("{}: {}: {mend}", sighting.place, reader.name));
+            }
+        }
+        (found.iter().map(|s| s.place.to_string()).collect::<Vec<_>>(), stale)
+    };
+    let (places, none) = stale(&[]);
+    let all = [
+        "w1:pod/ns/pod-new#sa/ca.crt",
+        "w1:pod/ns/pod-new#sa/token",
+        "w1:pod/ns/pod-old#sa/ca.crt",
+        "w1:pod/ns/pod-old#sa/token",
+        "w1:pod/ns/pod-secret#sa/ca.crt",
+        "w1:pod/ns/pod-secret#sa/token",
+        // The API does not know whose it is.
+        "w1:pod//stranger#sa/ca.crt",
+        "w1:pod//stranger#sa/token",
+    ];
+    assert_eq!(places, all);
+    // Without the API only a secret's volume has a time that says something.
+    let of_secret = [
+        "w1:pod/ns/pod-secret#sa/ca.crt: container reads: kubectl recycle pod/pod-secret -n ns",
+        "w1:pod/ns/pod-secret#sa/token: container reads: kubectl recycle pod/pod-secret -n ns",
+    ];
+    assert_eq!(none, of_secret);
+    // The CA was published 6 hours ago: who started 9 hours ago read the one before.
+    let root = object("configmap", "kube-root-ca.crt", ago(6));
+    let of_old = "w1:pod/ns/pod-old#sa/ca.crt: container reads: kubectl recycle pod/pod-old -n ns";
+    let (_, stale_now) = stale(std::slice::from_ref(&root));
+    assert_eq!(stale_now, [&[of_old][..], &of_secret].concat());
+    // The secret is as old as the cluster.
+    let (_, stale_now) = stale(&[root, object("secret", "token-1", ago(90))]);
+    assert_eq!(stale_now, [of_old]);
+}
+
+#[test]
+fn what_cannot_be_read_is_not_silent() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let base = dir.path().join("var/lib/kubelet/pods/u/volumes/kubernetes.io~projected/sa/ca.crt");
+    fs::create_dir_all(base.parent().expect("a directory")).expect("made");
+    std::os::unix::fs::symlink("..data/ca.crt", base.clone()).expect("linked");
+    std::os::unix::fs::symlink("ca.crt", base.with_file_name("..data")).expect("linked");
+    let seen = local::look(dir.path(), &PATTERNS.map(str::to_owned));
+    let found = of_host(&Host::only(), &seen, &[], &Published::default(), &Interner::default());
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(matches!(found[0].content, Content::Unknown(_)), "{found:?}");
+}
