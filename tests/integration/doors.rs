@@ -5,12 +5,12 @@ use crate::harness::labs::{self, Rough};
 use crate::harness::{Case, Need, cases, until};
 use base64::Engine as _;
 use lab::loopback::{Component as Part, Loopback, Options};
-use lab::ports::{API, ETCD, ETCD_PEER};
-use rotation_core::facts::sighting::{Component, Content, Domain, Held, Interner, Place, Sighting};
+use lab::ports::{API, CONTROLLER_MANAGER, ETCD, ETCD_PEER, SCHEDULER};
+use rotation_core::facts::sighting::{Content, Domain, Held, Interner, Place, Sighting};
 use rotation_core::facts::x509::{Certificate, read_pem};
 use rotation_core::look::places::{Read, Server, endpoints, snapshot};
 use rotation_core::world::cluster::{Cluster, Connection, Scope};
-use rotation_core::world::endpoint::{Limits, Target};
+use rotation_core::world::endpoint::Limits;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -31,14 +31,8 @@ fn certificate(path: &Path) -> Certificate {
     Certificate::from_der(&read_pem(&fs::read(path).unwrap()).blocks[0].der).unwrap()
 }
 
-fn server(name: &str, rough: &Rough, port: u16, domain: Domain) -> Server {
-    let host = rough.settings().block.member(0).to_string();
-    let target = Target { host, port, server_name: None };
-    let component = match name {
-        "kube-apiserver" => Component::ApiServer,
-        _ => Component::Etcd,
-    };
-    Server { name: name.to_owned(), component, domain, clients: domain, target }
+fn server(name: &str, rough: &Rough, port: u16) -> Server {
+    Server::parse(&format!("{name}={}:{port}", rough.settings().block.member(0))).unwrap()
 }
 
 fn held(sighting: &Sighting) -> &Held {
@@ -49,10 +43,12 @@ fn live_servers_show_the_files_and_whose_clients_they_accept() {
     let (_, rough) = labs::rough();
     let pki = rough.pki();
     let servers = [
-        server("kube-apiserver", &rough, API, Domain::Cluster),
-        server("etcd", &rough, ETCD, Domain::Etcd),
-        server("etcd peer", &rough, ETCD_PEER, Domain::Etcd),
-        server("closed", &rough, 1, Domain::Other),
+        server("kube-apiserver", &rough, API),
+        server("etcd", &rough, ETCD),
+        server("etcd-peer", &rough, ETCD_PEER),
+        server("kube-controller-manager", &rough, CONTROLLER_MANAGER),
+        server("kube-scheduler", &rough, SCHEDULER),
+        server("closed", &rough, 1),
     ];
     let seen = endpoints(&servers, Limits::default(), &Interner::default());
     let at = |name: &str, wanted: &str| {
@@ -64,7 +60,7 @@ fn live_servers_show_the_files_and_whose_clients_they_accept() {
     for (name, file, clients) in [
         ("kube-apiserver", "apiserver.crt", vec!["ca.crt", "front-proxy-ca.crt"]),
         ("etcd", "etcd/server.crt", vec!["etcd/ca.crt"]),
-        ("etcd peer", "etcd/peer.crt", vec!["etcd/ca.crt"]),
+        ("etcd-peer", "etcd/peer.crt", vec!["etcd/ca.crt"]),
     ] {
         assert_eq!(
             *held(at(name, "chain")).certificates[0],
@@ -77,6 +73,15 @@ fn live_servers_show_the_files_and_whose_clients_they_accept() {
         expected.sort();
         names.sort();
         assert_eq!(names, expected, "{name}");
+    }
+    // They make themselves a certificate, which is under no CA of the cluster.
+    for name in ["kube-controller-manager", "kube-scheduler"] {
+        let chain = at(name, "chain");
+        assert_eq!(
+            (chain.role.domain, held(chain).certificates.len()),
+            (Domain::Other, 2),
+            "{name}"
+        );
     }
     let Content::Unknown(unknown) = &at("closed", "chain").content else { panic!("{seen:?}") };
     assert_eq!(&*unknown.why, "connection refused");

@@ -4,9 +4,8 @@ use crate::facts::endpoint::Shown;
 use crate::facts::sighting::{
     Component, Content, Domain, Held, Interner, Part, Place, Role, Sighting,
 };
+use crate::world::beside;
 use crate::world::endpoint::{self, EndpointFault, Limits, Target};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Handshakes that are under way at a time: they wait, they do not compute.
 const AT_ONCE: usize = 32;
@@ -14,7 +13,7 @@ const AT_ONCE: usize = 32;
 /// A server that is expected somewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
-    /// What people call it: `kube-apiserver`, `etcd peer`.
+    /// What people call it: `kube-apiserver`, `etcd-peer`.
     pub name: String,
     /// Who it is.
     pub component: Component,
@@ -22,31 +21,18 @@ pub struct Server {
     pub domain: Domain,
     /// Under which CA those of its clients belong.
     pub clients: Domain,
+    /// It may have a certificate of its own, under no CA of the cluster.
+    pub own: bool,
+    /// Somebody said that it is there: where nobody listens, that is told.
+    pub expected: bool,
     /// Where it is.
     pub target: Target,
 }
 
-/// Looks at all of them; two sightings of each that is there, in their order.
+/// Looks at all of them; up to two sightings of each, in their order.
 pub fn endpoints(servers: &[Server], limits: Limits, interner: &Interner) -> Vec<Sighting> {
-    let next = AtomicUsize::new(0);
-    let seen = Mutex::new(Vec::new());
-    std::thread::scope(|threads| {
-        for _ in 0..AT_ONCE.min(servers.len()) {
-            threads.spawn(|| {
-                while let Some(server) = servers.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let sightings =
-                        server.sightings(endpoint::look(&server.target, limits), interner);
-                    // Another thread that died holds nothing half written.
-                    seen.lock()
-                        .unwrap_or_else(std::sync::PoisonError::into_inner)
-                        .extend(sightings);
-                }
-            });
-        }
-    });
-    let mut seen = seen.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    seen.sort_by(|a: &Sighting, b| (&a.place, a.role).cmp(&(&b.place, b.role)));
-    seen
+    let look = |server: &Server| server.sightings(endpoint::look(&server.target, limits), interner);
+    beside::each(servers, AT_ONCE, look).into_iter().flatten().collect()
 }
 
 impl Server {
@@ -65,18 +51,23 @@ impl Server {
 
     fn sightings(&self, shown: Result<Shown, EndpointFault>, interner: &Interner) -> Vec<Sighting> {
         let chain = self.place("chain");
-        let serving = Role::new(self.component, self.domain, Part::Serving);
+        let serving = |domain| Role::new(self.component, domain, Part::Serving);
         let shown = match shown {
             Ok(shown) => shown,
-            Err(why) => return vec![Sighting::unknown(chain, serving, why.to_string())],
+            Err(EndpointFault::Refused) if !self.expected => return Vec::new(),
+            Err(why) => {
+                return vec![Sighting::unknown(chain, serving(self.domain), why.to_string())];
+            }
         };
-        if shown.chain.is_empty() {
+        let Some(last) = shown.chain.last() else {
             let why = shown.unreadable.first().map_or("it shows no certificate", String::as_str);
-            return vec![Sighting::unknown(chain, serving, why)];
-        }
+            return vec![Sighting::unknown(chain, serving(self.domain), why)];
+        };
+        // Who makes itself a certificate sends the CA that it made for that as well.
+        let domain = if self.own && last.is_self_signed() { Domain::Other } else { self.domain };
         let certificates = shown.chain.iter().map(|certificate| interner.share(certificate));
         let held = Held { certificates: certificates.collect(), ..Held::default() };
-        let mut all = vec![Sighting::new(chain, serving, Content::Held(held))];
+        let mut all = vec![Sighting::new(chain, serving(domain), Content::Held(held))];
         // A server that names none accepts any as far as it says, which says nothing.
         if let Some(asked) = shown.asks.filter(|asked| !asked.names.is_empty()) {
             let role = Role::new(self.component, self.clients, Part::AcceptedNames);

@@ -1,7 +1,9 @@
-//! Places beyond files and objects, as sightings: live servers, snapshots of etcd, pods' mounts.
+//! Places beyond files and objects, as sightings: live servers and snapshots of etcd.
 
 mod endpoints;
+mod servers;
 mod snapshot;
 
 pub use endpoints::{Server, endpoints};
+pub use servers::{known, servers};
 pub use snapshot::{Read, snapshot};
