@@ -196,43 +196,54 @@ impl MountsWire {
     }
 }
 
-/// What the API says of the objects that volumes come from.
+/// What the API says of the objects that volumes come from: by namespace, name and field.
 #[derive(Debug, Default)]
-pub struct Published(HashMap<(Box<str>, Box<str>), Option<Timestamp>>);
+pub struct Published<'a>(HashMap<[&'a str; 3], &'a Sighting>);
 
-impl Published {
+impl<'a> Published<'a> {
     /// Takes what is needed of an inventory of objects.
-    pub fn of<'a>(sightings: impl IntoIterator<Item = &'a Sighting>) -> Self {
+    pub fn of(sightings: impl IntoIterator<Item = &'a Sighting>) -> Self {
         let mut all = HashMap::new();
         for sighting in sightings {
-            if let Place::Object { namespace, name, field, .. } = &sighting.place
-                && &**field == "ca.crt"
+            if let Place::Object { kind, namespace, name, field } = &sighting.place
+                && (&**kind == "secret" || &**name == ROOT_CA)
             {
-                all.insert((namespace.clone(), name.clone()), sighting.modified);
+                all.insert([&**namespace, &**name, &**field], sighting);
             }
         }
         Self(all)
     }
 
-    fn changed(&self, pod: &PodMounts, source: &Source) -> Option<Timestamp> {
+    fn of_volume(&self, pod: &PodMounts, source: &Source, field: &str) -> Option<&'a Sighting> {
         let name = match source {
+            // Tokens of projected volumes are made for each pod by itself.
+            Source::Root if field == "token" => return None,
             Source::Root => ROOT_CA,
             Source::Secret(name) => name,
         };
-        *self.0.get(&(pod.namespace.clone(), name.into()))?
+        self.0.get(&[&*pod.namespace, name, field]).copied()
     }
 }
 
-/// The volumes that lie on a host, as sightings; pods that the API does not know have their UID for a name.
+/// What was seen of a host's volumes.
+#[derive(Debug, Default)]
+pub struct MountsSeen {
+    /// The volumes.
+    pub sightings: Vec<Sighting>,
+    /// Those that hold something else than the object that they come from: the mount, and the object's field.
+    pub behind: Vec<(Place, Place)>,
+}
+
+/// The volumes that lie on a host; pods that the API does not know have their UID for a name.
 pub fn of_host(
     host: &Host,
     seen: &HostSeen,
     pods: &[PodMounts],
-    published: &Published,
+    published: &Published<'_>,
     interner: &Interner,
-) -> Vec<Sighting> {
+) -> MountsSeen {
     let by_uid: HashMap<&str, &PodMounts> = pods.iter().map(|pod| (&*pod.uid, pod)).collect();
-    let mut all = Vec::new();
+    let mut all = MountsSeen::default();
     for (path, file) in &seen.files {
         let Some(Path { uid, kind, volume, name }) = Path::of(path) else { continue };
         let pod = by_uid.get(uid).copied();
@@ -248,23 +259,36 @@ pub fn of_host(
             volume: volume.into(),
             file: name.into(),
         };
-        let changed = pod.zip(source).and_then(|(pod, source)| published.changed(pod, source));
+        let object =
+            pod.zip(source).and_then(|(pod, source)| published.of_volume(pod, source, name));
         let mut sighting = sighting(place, file, name, interner);
-        sighting.modified = match (kind, name) {
-            // The kubelet renews it, and whoever uses it reads it again.
-            (PROJECTED, "token") => None,
-            // It cannot have changed here after the file was written, nor before the object was.
-            (PROJECTED, _) => {
-                changed.map(|changed| file.modified.map_or(changed, |at| at.min(changed)))
-            }
-            _ => changed.or(file.modified).map(|at| file.modified.map_or(at, |file| file.min(at))),
+        if let Some(object) = object
+            && differ(&sighting, object)
+        {
+            all.behind.push((sighting.place.clone(), object.place.clone()));
+        }
+        // What lies here cannot have changed after the file was written, nor before the object was.
+        let changed = object.and_then(|object| object.modified);
+        sighting.modified = match (kind, changed, file.modified) {
+            (_, Some(object), Some(file)) => Some(object.min(file)),
+            (SECRET, None, file) => file,
+            (_, object, None) => object,
+            (_, None, Some(_)) => None,
         };
         if sighting.modified.is_some() {
             sighting.readers = pod.map(|pod| readers(pod, volume)).unwrap_or_default();
         }
-        all.push(sighting);
+        all.sightings.push(sighting);
     }
     all
+}
+
+/// Whether both are known and do not hold the same.
+fn differ(mount: &Sighting, object: &Sighting) -> bool {
+    let (Some(mount), Some(object)) = (mount.content.held(), object.content.held()) else {
+        return false;
+    };
+    mount.is_different_from(object)
 }
 
 fn sighting(place: Place, file: &FileSeen, name: &str, interner: &Interner) -> Sighting {

@@ -92,13 +92,14 @@ fn containers_that_started_before_the_ca_changed_are_named_with_their_command() 
             &Interner::default(),
         );
         let mut stale = Vec::new();
-        for sighting in &found {
+        for sighting in &found.sightings {
             for reader in sighting.stale_readers() {
                 let mend = reader.mend.as_deref().unwrap_or_default();
                 stale.push(format!("{}: {}: {mend}", sighting.place, reader.name));
             }
         }
-        (found.iter().map(|s| s.place.to_string()).collect::<Vec<_>>(), stale)
+        assert!(found.behind.is_empty(), "{found:?}");
+        (found.sightings.iter().map(|s| s.place.to_string()).collect::<Vec<_>>(), stale)
     };
     let (places, none) = stale(&[]);
     let all = [
@@ -125,7 +126,12 @@ fn containers_that_started_before_the_ca_changed_are_named_with_their_command() 
     let (_, stale_now) = stale(std::slice::from_ref(&root));
     assert_eq!(stale_now, [&[of_old][..], &of_secret].concat());
     // The secret is as old as the cluster.
-    let (_, stale_now) = stale(&[root, object("secret", "token-1", ago(90))]);
+    let mut token = object("secret", "token-1", ago(90));
+    let ca = token.clone();
+    if let Place::Object { field, .. } = &mut token.place {
+        *field = "token".into();
+    }
+    let (_, stale_now) = stale(&[root, ca, token]);
     assert_eq!(stale_now, [of_old]);
 }
 
@@ -138,6 +144,27 @@ fn what_cannot_be_read_is_not_silent() {
     std::os::unix::fs::symlink("ca.crt", base.with_file_name("..data")).expect("linked");
     let seen = local::look(dir.path(), &PATTERNS.map(str::to_owned));
     let found = of_host(&Host::only(), &seen, &[], &Published::default(), &Interner::default());
-    assert_eq!(found.len(), 1, "{found:?}");
-    assert!(matches!(found[0].content, Content::Unknown(_)), "{found:?}");
+    let [found] = &found.sightings[..] else { panic!("{found:?}") };
+    assert!(matches!(found.content, Content::Unknown(_)), "{found:?}");
+}
+
+#[test]
+fn a_volume_that_lags_behind_its_object_is_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (old, new) = (Authority::new("kubernetes").pem(), Authority::new("kubernetes").pem());
+    let now = Timestamp::now().to_string();
+    let secret = json!([{ "name": "sa", "secret": { "secretName": "token-1" } }]);
+    for (uid, ca) in [("lags", &old), ("follows", &new)] {
+        let files = [("ca.crt", ca.as_str())];
+        volume(dir.path(), uid, "kubernetes.io~secret", "sa", &files, Duration::ZERO);
+    }
+    let pods = [pod("lags", &secret, &now), pod("follows", &secret, &now)];
+    let interner = Interner::default();
+    let mut object = object("secret", "token-1", Timestamp::now());
+    object.content = Content::read(new.as_bytes(), &interner);
+    let seen = local::look(dir.path(), &PATTERNS.map(str::to_owned));
+    let published = Published::of([&object]);
+    let found = of_host(&Host::only(), &seen, &pods, &published, &interner);
+    let behind: Vec<_> = found.behind.iter().map(|(a, b)| format!("{a} {b}")).collect();
+    assert_eq!(behind, ["pod/ns/pod-lags#sa/ca.crt secret/ns/token-1#ca.crt"]);
 }

@@ -3,6 +3,7 @@
 use crate::facts::credential::Digest;
 use crate::facts::jwt::Claims;
 use crate::facts::x509::{Certificate, KeyPart, Request};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What stands at a place, or why nobody can say.
@@ -67,6 +68,19 @@ impl Held {
             && self.tokens.is_empty()
             && self.requests.is_empty()
             && self.names.is_empty()
+    }
+}
+
+impl Held {
+    /// Whether the other one holds other certificates, tokens, keys or names; their order and repetitions do not count.
+    pub fn is_different_from(&self, other: &Self) -> bool {
+        let prints = |held: &Self| held.certificates.iter().map(|c| c.fingerprint()).collect();
+        let tokens = |held: &Self| held.tokens.iter().map(|token| token.digest).collect();
+        let public = |held: &Self| held.public_keys.iter().copied().collect();
+        let same = |of: &dyn Fn(&Self) -> BTreeSet<Digest>| of(self) == of(other);
+        !(same(&prints) && same(&tokens) && same(&public))
+            || self.keys != other.keys
+            || self.names != other.names
     }
 }
 
