@@ -158,3 +158,48 @@ fn other_files_are_no_stores() {
         assert!(read(bytes).is_none());
     }
 }
+
+/// Where Java is, its own program has the last word.
+#[test]
+fn keytool_stores() {
+    let shop = Shop::new();
+    let keytool = |words: &str| {
+        let tool =
+            Command::new("keytool").current_dir(shop.dir.path()).args(words.split(' ')).output();
+        match tool {
+            Ok(output) => {
+                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+                true
+            }
+            Err(_) => false,
+        }
+    };
+    let secret = "-storepass somethingelse";
+    for (form, name) in [(Form::Jks, "jks"), (Form::Jceks, "jceks")] {
+        let store = format!("-keystore {name} -storetype {name} {secret}");
+        if !keytool(&format!("-importcert -noprompt -alias authority -file ca {store}")) {
+            return;
+        }
+        keytool(&format!(
+            "-genkeypair -alias own -keyalg EC -dname CN=own {store} -keypass somethingelse"
+        ));
+        let bytes = std::fs::read(shop.dir.path().join(name)).expect("made");
+        let found = read(&bytes).expect("a store");
+        assert_eq!((found.form, found.keys, found.cut), (form, 1, None));
+        let mut seen = shop.seen(&found);
+        seen.sort();
+        let own = (Some("own".to_owned()), false, false);
+        assert_eq!(seen, [(Some("authority".to_owned()), true, true), own]);
+    }
+    // Java's own PKCS#12, under the password of its documentation and under another one.
+    for (password, opened_by, count) in
+        [("changeit", Some(Password::Changeit), 1), ("somethingelse", None, 0)]
+    {
+        let store = format!("-keystore {password} -storetype pkcs12 -storepass {password}");
+        keytool(&format!("-importcert -noprompt -alias authority -file ca {store}"));
+        let bytes = std::fs::read(shop.dir.path().join(password)).expect("made");
+        let found = read(&bytes).expect("a store");
+        assert_eq!((found.opened_by, found.certificates.len()), (opened_by, count));
+        assert!(found.certificates.iter().all(|entry| entry.trusted));
+    }
+}
