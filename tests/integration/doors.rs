@@ -176,7 +176,7 @@ fn fields(sightings: &[Sighting]) -> BTreeMap<String, String> {
 fn objects_of_a_healthy_cluster_hold_its_ca() {
     let (lab, rough) = labs::rough();
     with_objects(lab, "doors");
-    let seen = cluster(&lab.kubeconfig).sightings(&Scope::All, &Interner::default());
+    let seen = cluster(&lab.kubeconfig).sightings(&Scope::All, &Interner::default()).sightings;
     let unknown: Vec<_> = seen.iter().filter(|s| s.content.held().is_none()).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
     let ca = certificate(&rough.pki().join("ca.crt"));
@@ -239,7 +239,8 @@ fn a_snapshot_of_a_running_etcd_says_what_the_api_says() {
     let stored = read(&path);
     assert!(stored.checked && stored.open_secrets >= 3 && stored.sealed_secrets.is_empty());
     assert_eq!(stored.encodings.len(), 1, "{:?}", stored.encodings);
-    let api = fields(&cluster(&lab.kubeconfig).sightings(&Scope::All, &Interner::default()));
+    let api =
+        fields(&cluster(&lab.kubeconfig).sightings(&Scope::All, &Interner::default()).sightings);
     assert_eq!(fields(&stored.sightings), api);
     assert!(api.contains_key("secrets/doors/kept#ca.crt"), "{api:?}");
     assert!(!api.contains_key("secrets/doors/gone#ca.crt"));

@@ -25,7 +25,7 @@ fn peer(serve: impl FnOnce(TcpStream) + Send + 'static) -> SocketAddr {
 }
 
 /// A real TLS server.
-fn server(config: Arc<rustls::ServerConfig>) -> SocketAddr {
+pub(crate) fn server(config: Arc<rustls::ServerConfig>) -> SocketAddr {
     peer(move |mut stream| {
         let mut connection = rustls::ServerConnection::new(config).expect("a server");
         // Its end is the guest's business.

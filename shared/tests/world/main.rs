@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests make the world that the doors look at")]
 
 mod acting;
+mod beyond;
 mod connecting;
 mod endpoints;
 mod feeding;

@@ -159,7 +159,7 @@ fn world(api: &Api) {
 fn every_object_that_holds_something_is_seen_and_nothing_is_sent_but_lists() {
     let api = GROUPS.iter().fold(Api::setup(), |setup, group| setup.with(group)).start();
     world(&api);
-    let found = connect(&api).sightings(&Scope::All, &Interner::default());
+    let found = connect(&api).sightings(&Scope::All, &Interner::default()).sightings;
     assert!(!format!("{found:?}").contains("hunter2"));
     assert_eq!(
         lines(found),
@@ -198,7 +198,7 @@ fn what_is_forbidden_of_one_kind_hides_no_other() {
     api.fault(
         Fault::on("GET", "/apis/admissionregistration.k8s.io/v1/mutating").status(418).always(),
     );
-    let found = lines(connect(&api).sightings(&Scope::All, &Interner::default()));
+    let found = lines(connect(&api).sightings(&Scope::All, &Interner::default()).sightings);
     for line in [
         "secret/* | other content | unknown (list secrets)\n",
         "apiservice/* | other content | unknown (list apiservices)\n",
@@ -216,7 +216,7 @@ fn of_some_namespaces_only_what_is_in_them_is_asked_for() {
     world(&api);
     api.deny("list", "secrets");
     let scope = Scope::These(vec!["default".into(), "kube-public".into()]);
-    let found = lines(connect(&api).sightings(&scope, &Interner::default()));
+    let found = lines(connect(&api).sightings(&scope, &Interner::default()).sightings);
     assert_eq!(
         found,
         "\

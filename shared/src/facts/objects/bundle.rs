@@ -1,7 +1,8 @@
 //! CA bundles by which API servers trust others: webhooks, aggregated APIs, conversions; and bundles for anybody.
 
+use super::callee::Callee;
 use super::{POD_TRUST, place, seen};
-use crate::facts::sighting::{Component, Domain, Interner, Part, Role, Sighting};
+use crate::facts::sighting::{Component, Domain, Interner, Part, Place, Role, Sighting};
 use crate::facts::wire::{Meta, null_as_default};
 use base64::Engine as _;
 use serde::Deserialize;
@@ -12,28 +13,54 @@ const ANYBODY: Role = Role::new(Component::Other, Domain::Other, Part::Trust);
 /// Publishes the CAs of the API servers' own certificates.
 const API_SERVERS: &str = "kubernetes.io/kube-apiserver-serving";
 
-/// `clientConfig`, of all kinds.
+/// `clientConfig`, of all kinds; an aggregated API has the same fields in its `spec`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct ClientConfig {
+pub(super) struct ClientConfig {
     #[serde(deserialize_with = "null_as_default")]
-    ca_bundle: String,
+    pub(super) ca_bundle: String,
+    #[serde(deserialize_with = "null_as_default")]
+    pub(super) url: String,
+    pub(super) service: Option<ServiceReference>,
+    #[serde(rename = "insecureSkipTLSVerify", deserialize_with = "null_as_default")]
+    pub(super) insecure_skip_tls_verify: bool,
 }
 
-/// A bundle in base64; none means the system's own trust, which is nothing to look at.
-fn bundle(
-    kind: &str,
-    meta: &Meta,
-    field: &str,
-    role: Role,
-    text: &str,
-    interner: &Interner,
-) -> Option<Sighting> {
-    if text.is_empty() {
-        return None;
+/// A Service that is called.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ServiceReference {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) port: Option<u16>,
+}
+
+/// Bundles, and who is trusted by them.
+#[derive(Debug, Default)]
+pub struct Bundles {
+    /// The bundles.
+    pub sightings: Vec<Sighting>,
+    /// Whom API servers call.
+    pub callees: Vec<Callee>,
+}
+
+impl Bundles {
+    /// A bundle in base64; none means the system's own trust, which is nothing to look at.
+    fn take(
+        &mut self,
+        place: Place,
+        role: Role,
+        config: &ClientConfig,
+        meta: &Meta,
+        interner: &Interner,
+    ) {
+        if config.ca_bundle.is_empty() {
+            return;
+        }
+        let bytes = base64::engine::general_purpose::STANDARD.decode(&config.ca_bundle);
+        self.callees.extend(Callee::of(config, place.clone()));
+        self.sightings.push(seen(place, role, &bytes.unwrap_or_default(), interner, meta));
     }
-    let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap_or_default();
-    Some(seen(place(kind, meta, field), role, &bytes, interner, meta))
 }
 
 /// A configuration of webhooks, validating or mutating.
@@ -53,14 +80,15 @@ struct Webhook {
 
 impl WebhooksWire {
     /// The bundle of each webhook.
-    pub fn sightings(self, kind: &str, interner: &Interner) -> Vec<Sighting> {
+    pub fn bundles(self, kind: &str, interner: &Interner) -> Bundles {
         let Self { metadata, webhooks } = self;
-        let each = webhooks.iter().enumerate().filter_map(|(index, webhook)| {
+        let mut found = Bundles::default();
+        for (index, Webhook { client_config }) in webhooks.iter().enumerate() {
             let field = format!("webhooks[{index}].clientConfig.caBundle");
-            let text = &webhook.client_config.ca_bundle;
-            bundle(kind, &metadata, &field, WEBHOOK, text, interner)
-        });
-        each.collect()
+            let place = place(kind, &metadata, &field);
+            found.take(place, WEBHOOK, client_config, &metadata, interner);
+        }
+        found
     }
 }
 
@@ -74,12 +102,12 @@ pub struct ApiServiceWire {
 
 impl ApiServiceWire {
     /// Its bundle.
-    pub fn sightings(self, interner: &Interner) -> Vec<Sighting> {
+    pub fn bundles(self, interner: &Interner) -> Bundles {
         let Self { metadata, spec } = self;
-        let text = &spec.ca_bundle;
-        bundle("apiservice", &metadata, "spec.caBundle", AGGREGATED, text, interner)
-            .into_iter()
-            .collect()
+        let mut found = Bundles::default();
+        let place = place("apiservice", &metadata, "spec.caBundle");
+        found.take(place, AGGREGATED, &spec, &metadata, interner);
+        found
     }
 }
 
@@ -110,18 +138,17 @@ struct Conversion {
 
 impl CrdWire {
     /// The bundle of its conversion webhook.
-    pub fn sightings(self, interner: &Interner) -> Vec<Sighting> {
+    pub fn bundles(self, interner: &Interner) -> Bundles {
         let Self { metadata, spec: CrdSpec { conversion } } = self;
-        let kind = "customresourcedefinition";
-        let mut fields = [
-            ("spec.conversion.webhook.clientConfig.caBundle", conversion.webhook.client_config),
-            ("spec.conversion.webhookClientConfig.caBundle", conversion.webhook_client_config),
-        ]
-        .into_iter();
-        let mut sight = |(field, config): (&str, ClientConfig)| {
-            bundle(kind, &metadata, field, WEBHOOK, &config.ca_bundle, interner)
-        };
-        fields.find_map(&mut sight).into_iter().collect()
+        let mut found = Bundles::default();
+        for (field, config) in [
+            ("spec.conversion.webhook.clientConfig.caBundle", &conversion.webhook.client_config),
+            ("spec.conversion.webhookClientConfig.caBundle", &conversion.webhook_client_config),
+        ] {
+            let place = place("customresourcedefinition", &metadata, field);
+            found.take(place, WEBHOOK, config, &metadata, interner);
+        }
+        found
     }
 }
 

@@ -3,11 +3,13 @@
 //! The same rules hold for what the API says and for what etcd stores, so that both can be compared.
 
 mod bundle;
+mod callee;
 mod config_map;
 mod request;
 mod secret;
 
-pub use bundle::{ApiServiceWire, CrdWire, TrustBundleWire, WebhooksWire};
+pub use bundle::{ApiServiceWire, Bundles, CrdWire, TrustBundleWire, WebhooksWire};
+pub use callee::{At, Called, Callee};
 pub use config_map::{ConfigMapWire, of_config_map};
 pub use request::SigningRequestWire;
 pub use secret::{Fields, KEEPS_OUT, Named, SecretWire, of_secret};
@@ -40,4 +42,13 @@ fn written(meta: &Meta) -> Option<Timestamp> {
 fn seen(place: Place, role: Role, bytes: &[u8], interner: &Interner, meta: &Meta) -> Sighting {
     let content = Content::read(bytes, interner);
     Sighting { modified: written(meta), ..Sighting::new(place, role, content) }
+}
+
+/// What was seen of the objects of a cluster.
+#[derive(Debug, Default)]
+pub struct ObjectsSeen {
+    /// Fields that hold something, and kinds that could not be listed.
+    pub sightings: Vec<Sighting>,
+    /// Whom API servers call, by bundles among those fields.
+    pub callees: Vec<Callee>,
 }

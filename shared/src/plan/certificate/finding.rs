@@ -266,6 +266,13 @@ kinds! {
     CertificateMode, "certificate-mode", Warning, "Others can change a certificate", "run `chmod 644 FILE`";
     DirectoryMode, "directory-mode", Warning, "Others can change files of a directory with private keys", "run `chmod 700 FILE`";
     FileOwner, "file-owner", Warning, "The file belongs neither to root nor to you", "run `chown root:root FILE`";
+
+    // Clusters.
+    BundleUnfit, "bundle-does-not-verify", Error, "What a webhook or an aggregated API shows is not verified by the bundle that API servers have for it", "put the CA that signed it into FILE, beside the one that is there; where an operator keeps that field, let it do so";
+    MountBehind, "mount-behind", Warning, "A pod's volume holds something else than the object that it comes from", "wait two minutes for the kubelet; then recycle the pod, and look at that node's kubelet";
+    StoredDiffers, "stored-differs", Warning, "etcd stores something else than the API says", "save a newer snapshot; where it still differs, an API server reads another etcd, or has not heard of a change";
+    SecretsOpen, "secrets-stored-open", Note, "Secrets are stored in etcd as they are: whoever reads its disks or its backups has all of them", "set `--encryption-provider-config` at every API server, and write all Secrets again; keep this file like a private key";
+    CaKeysUploaded, "ca-keys-uploaded", Warning, "Private keys of CAs lie in the cluster, encrypted, for control planes to come", "run `kubectl delete secret kubeadm-certs -n kube-system` once no control plane is to join";
 }
 
 impl fmt::Display for Kind {

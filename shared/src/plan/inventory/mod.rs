@@ -3,6 +3,7 @@
 //! Generations of a CA are its keys, in the order of their dates, in each [`Domain`](crate::facts::sighting::Domain) by
 //! itself. A place's state says which of them it belongs to; the states of a domain say how far a rotation is.
 
+mod beyond;
 mod generations;
 mod issuers;
 mod matrix;
@@ -11,6 +12,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use beyond::{Beyond, judge_beyond};
 pub use generations::{Age, Generation, Generations, Named};
 pub use matrix::{Matrix, Row, Shown};
 pub use phase::{Phase, Progress};

@@ -48,10 +48,11 @@ use crate::facts::identity::{ClusterIdentity, ObjectRef};
 use crate::facts::jwt::Claims;
 use crate::facts::mounts::PodMounts;
 use crate::facts::node::Node;
+use crate::facts::objects::ObjectsSeen;
 use crate::facts::pod::{Interner, Pod};
 use crate::facts::selector::Selector;
 use crate::facts::service::Service;
-use crate::facts::sighting::{Interner as Certificates, Sighting};
+use crate::facts::sighting::Interner as Certificates;
 use crate::facts::signing_key::PublicKeys;
 use crate::facts::version::ServerVersion;
 use crate::facts::workload::{Workload, WorkloadKind};
@@ -97,8 +98,18 @@ impl Cluster {
     }
 
     /// Certificates, keys and tokens in objects of the API; of kinds that cannot be listed, why.
-    pub fn sightings(&self, scope: &Scope, interner: &Certificates) -> Vec<Sighting> {
+    pub fn sightings(&self, scope: &Scope, interner: &Certificates) -> ObjectsSeen {
         self.runner.block_on(sightings::sightings(&self.asker, scope, interner))
+    }
+
+    /// The sockets behind a port of a Service that are ready.
+    pub fn service_sockets(
+        &self,
+        namespace: &str,
+        name: &str,
+        port: u16,
+    ) -> Result<Vec<(String, u16)>, ClusterError> {
+        self.runner.block_on(sightings::service_sockets(&self.asker, namespace, name, port))
     }
 
     /// Pods with volumes that hold a CA or a token.

@@ -4,17 +4,19 @@
 use super::ask::Asker;
 use super::fault::ClusterError;
 use super::list::{Part, Wire, pages};
-use super::query::{Listing, Scope, collection};
+use super::query::{Listing, Scope, collection, encode};
 use super::read::in_scope;
 use super::tokens::namespace_states;
 use crate::facts::account::TOKEN_TYPE;
 use crate::facts::mounts::{MountsWire, PodMounts};
 use crate::facts::objects::{
-    ApiServiceWire, ConfigMapWire, CrdWire, KEEPS_OUT, SecretWire, SigningRequestWire,
-    TrustBundleWire, WebhooksWire,
+    ApiServiceWire, Bundles, ConfigMapWire, CrdWire, KEEPS_OUT, ObjectsSeen, SecretWire,
+    SigningRequestWire, TrustBundleWire, WebhooksWire,
 };
+use crate::facts::service::{EndpointsWire, ServiceWire};
 use crate::facts::sighting::{Component, Domain, Interner, Place, Role, Sighting};
 use futures_util::future::{LocalBoxFuture, join_all};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 const ANYTHING: Role =
@@ -73,7 +75,12 @@ const TRUST_BUNDLES: Kind = Kind {
 };
 
 /// Everything of these namespaces; objects of the cluster as well where all are looked at.
-pub(super) async fn sightings(asker: &Asker, scope: &Scope, interner: &Interner) -> Vec<Sighting> {
+pub(super) async fn sightings(asker: &Asker, scope: &Scope, interner: &Interner) -> ObjectsSeen {
+    let callees = RefCell::new(Vec::new());
+    let bundles = |found: Bundles| {
+        callees.borrow_mut().extend(found.callees);
+        found.sightings
+    };
     let mut kinds: Vec<LocalBoxFuture<'_, Vec<Sighting>>> = Vec::new();
     for namespace in scope.parts() {
         kinds.push(Box::pin(secrets(asker, namespace, interner)));
@@ -81,22 +88,37 @@ pub(super) async fn sightings(asker: &Asker, scope: &Scope, interner: &Interner)
     }
     if *scope == Scope::All {
         let webhooks = |kind: Kind| {
-            all(asker, kind, None, "", move |w: WebhooksWire| w.sightings(kind.name, interner))
+            let read = move |w: WebhooksWire| bundles(w.bundles(kind.name, interner));
+            all(asker, kind, None, "", read)
         };
         kinds.push(Box::pin(webhooks(VALIDATING)));
         kinds.push(Box::pin(webhooks(MUTATING)));
-        kinds.push(Box::pin(all(asker, API_SERVICES, None, "", |w: ApiServiceWire| {
-            w.sightings(interner)
-        })));
-        kinds.push(Box::pin(all(asker, CRDS, None, "", |w: CrdWire| w.sightings(interner))));
-        kinds.push(Box::pin(all(asker, REQUESTS, None, "", |w: SigningRequestWire| {
-            w.sightings(interner)
-        })));
-        kinds.push(Box::pin(all(asker, TRUST_BUNDLES, None, "", |w: TrustBundleWire| {
-            w.sightings(interner)
-        })));
+        let read = |w: ApiServiceWire| bundles(w.bundles(interner));
+        kinds.push(Box::pin(all(asker, API_SERVICES, None, "", read)));
+        let read = |w: CrdWire| bundles(w.bundles(interner));
+        kinds.push(Box::pin(all(asker, CRDS, None, "", read)));
+        let read = |w: SigningRequestWire| w.sightings(interner);
+        kinds.push(Box::pin(all(asker, REQUESTS, None, "", read)));
+        let read = |w: TrustBundleWire| w.sightings(interner);
+        kinds.push(Box::pin(all(asker, TRUST_BUNDLES, None, "", read)));
     }
-    join_all(kinds).await.into_iter().flatten().collect()
+    let sightings = join_all(kinds).await.into_iter().flatten().collect();
+    ObjectsSeen { sightings, callees: callees.take() }
+}
+
+/// The sockets behind a port of a Service that are ready.
+pub(super) async fn service_sockets(
+    asker: &Asker,
+    namespace: &str,
+    name: &str,
+    port: u16,
+) -> Result<Vec<(String, u16)>, ClusterError> {
+    let path =
+        |plural| format!("{}/{}", collection("/api/v1", Some(namespace), plural), encode(name));
+    let service: Option<ServiceWire> = asker.json_if_there(&path("services")).await?;
+    let endpoints: Option<EndpointsWire> = asker.json_if_there(&path("endpoints")).await?;
+    let (Some(service), Some(endpoints)) = (service, endpoints) else { return Ok(Vec::new()) };
+    Ok(service.name_of(port).map(|name| endpoints.sockets(name)).unwrap_or_default())
 }
 
 /// Pods with volumes that hold a CA or a token.
