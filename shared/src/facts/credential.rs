@@ -18,6 +18,11 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// One that was computed elsewhere.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// Its octets.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

@@ -1,6 +1,6 @@
 //! What those show whom API servers call: webhooks, aggregated APIs, conversions.
 
-use super::endpoints::{Server, endpoints};
+use super::endpoints::{CHAIN, Server, endpoints};
 use crate::facts::objects::{At, Called, Callee};
 use crate::facts::sighting::{Domain, Interner, Part, Place, Role, Sighting};
 use crate::world::cluster::{Cluster, ClusterError};
@@ -14,27 +14,44 @@ pub fn callees(
     limits: Limits,
     interner: &Interner,
 ) -> Vec<Called> {
-    let mut sockets: BTreeMap<(String, String, u16), Result<Vec<Server>, String>> = BTreeMap::new();
-    let servers = |callee: &Callee, sockets: &mut BTreeMap<_, _>| match &callee.at {
-        At::Url { host, port } => Ok(vec![server(callee, host, *port)]),
-        At::Service { namespace, name, port } => {
-            let key = (namespace.clone(), name.clone(), *port);
-            let found = sockets.entry(key).or_insert_with(|| {
-                let found = cluster.service_sockets(namespace, name, *port);
-                of_service(callee, found)
-            });
-            found.clone()
+    let mut services: BTreeMap<(String, String, u16), Result<Vec<Server>, String>> =
+        BTreeMap::new();
+    let mut behind = Vec::new();
+    for callee in &callees {
+        behind.push(match &callee.at {
+            At::Url { host, port } => Ok(vec![server(callee, host, *port)]),
+            At::Service { namespace, name, port } => {
+                let key = (namespace.clone(), name.clone(), *port);
+                let found = services.entry(key).or_insert_with(|| {
+                    of_service(callee, cluster.service_sockets(namespace, name, *port))
+                });
+                found.clone()
+            }
+        });
+    }
+    let mut servers: Vec<Server> = Vec::new();
+    for server in behind.iter().flatten().flatten() {
+        if !servers.contains(server) {
+            servers.push(server.clone());
         }
-    };
-    let called = |callee: Callee| {
-        let sightings = match servers(&callee, &mut sockets) {
-            Ok(servers) => endpoints(&servers, limits, interner),
+    }
+    // All at once: where pods are not reached from here, each costs its limit.
+    let shown: BTreeMap<Place, Sighting> = endpoints(&servers, limits, interner)
+        .into_iter()
+        .filter(|sighting| sighting.role.part == Part::Serving)
+        .map(|sighting| (sighting.place.clone(), sighting))
+        .collect();
+    let called = |(callee, behind): (Callee, Result<Vec<Server>, String>)| {
+        let sightings = match behind {
+            Ok(servers) => {
+                let places = servers.iter().map(|server| server.place(CHAIN));
+                places.filter_map(|place| shown.get(&place).cloned()).collect()
+            }
             Err(why) => vec![Sighting::unknown(nowhere(&callee), serving(&callee), why)],
         };
-        let shown = |sighting: &Sighting| sighting.role.part == Part::Serving;
-        Called { sightings: sightings.into_iter().filter(shown).collect(), callee }
+        Called { callee, sightings }
     };
-    callees.into_iter().map(called).collect()
+    callees.into_iter().zip(behind).map(called).collect()
 }
 
 fn of_service(
@@ -69,6 +86,6 @@ fn nowhere(callee: &Callee) -> Place {
     Place::Endpoint {
         server: callee.kind().into(),
         address: callee.name.as_str().into(),
-        shown: "chain".into(),
+        shown: CHAIN.into(),
     }
 }

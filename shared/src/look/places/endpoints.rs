@@ -10,6 +10,9 @@ use crate::world::endpoint::{self, EndpointFault, Limits, Target};
 /// Handshakes that are under way at a time: they wait, they do not compute.
 const AT_ONCE: usize = 32;
 
+/// What a server shows of itself.
+pub(super) const CHAIN: &str = "chain";
+
 /// A server that is expected somewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
@@ -36,7 +39,7 @@ pub fn endpoints(servers: &[Server], limits: Limits, interner: &Interner) -> Vec
 }
 
 impl Server {
-    fn place(&self, shown: &str) -> Place {
+    pub(super) fn place(&self, shown: &str) -> Place {
         let Target { host, port, server_name } = &self.target;
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let host = if bare.contains(':') { format!("[{bare}]") } else { bare.to_owned() };
@@ -50,7 +53,7 @@ impl Server {
     }
 
     fn sightings(&self, shown: Result<Shown, EndpointFault>, interner: &Interner) -> Vec<Sighting> {
-        let chain = self.place("chain");
+        let chain = self.place(CHAIN);
         let serving = |domain| Role::new(self.component, domain, Part::Serving);
         let shown = match shown {
             Ok(shown) => shown,

@@ -89,6 +89,8 @@ pub(super) fn of(sighting: &Sighting, generations: &Generations, issuers: &Issue
         None if role.part == Part::Bundle => State::Absent,
         // A request belongs to nobody yet.
         None if role.domain == Domain::Other || role.part == Part::Request => State::Own,
+        // Without its CA, or the key that checks it, nobody can say to whom it belongs.
+        None if generations.of_domain(role.domain).is_empty() => State::Unknown,
         None => State::Other,
     }
 }

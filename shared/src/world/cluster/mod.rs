@@ -42,7 +42,7 @@ use super::interrupt::Interrupt;
 use crate::facts::account::{Account, AccountToken, OtherSecret};
 use crate::facts::budget::Budget;
 use crate::facts::ca_bundle::CaBundle;
-use crate::facts::credential::{RootCa, SecretName, TokenSecret};
+use crate::facts::credential::{Digest, RootCa, SecretName, TokenSecret};
 use crate::facts::held::HeldToken;
 use crate::facts::identity::{ClusterIdentity, ObjectRef};
 use crate::facts::jwt::Claims;
@@ -100,6 +100,11 @@ impl Cluster {
     /// Certificates, keys and tokens in objects of the API; of kinds that cannot be listed, why.
     pub fn sightings(&self, scope: &Scope, interner: &Certificates) -> ObjectsSeen {
         self.runner.block_on(sightings::sightings(&self.asker, scope, interner))
+    }
+
+    /// SHA-256 of the public keys by which the server checks tokens; `None` where it does not offer them.
+    pub fn published_key_digests(&self) -> Result<Option<Vec<Digest>>, ClusterError> {
+        self.runner.block_on(tokens::published_key_digests(&self.asker))
     }
 
     /// The sockets behind a port of a Service that are ready.
