@@ -39,6 +39,11 @@ pub fn endpoints(servers: &[Server], limits: Limits, interner: &Interner) -> Vec
 }
 
 impl Server {
+    /// What it shows of itself.
+    pub fn chain(&self) -> Place {
+        self.place(CHAIN)
+    }
+
     pub(super) fn place(&self, shown: &str) -> Place {
         let Target { host, port, server_name } = &self.target;
         let bare = host.trim_start_matches('[').trim_end_matches(']');

@@ -14,6 +14,8 @@ pub struct Beyond {
     pub called: Vec<Called>,
     /// Pods' volumes that hold something else than the object that they come from.
     pub behind: Vec<(Place, Place)>,
+    /// Names under which servers are reached: what shows their chain, and the names.
+    pub names: Vec<(Place, Vec<String>)>,
     /// Snapshots of etcd: the file, and how many of its Secrets are open and how many are encrypted.
     pub stored: Vec<(String, usize, usize)>,
 }
@@ -26,6 +28,7 @@ pub fn judge_beyond<'a>(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     callees(sightings.clone(), &beyond.called, at, &mut findings);
+    names(sightings.clone(), &beyond.names, &mut findings);
     for (mount, object) in &beyond.behind {
         let what = format!("it holds something else than {object}");
         findings.push(Finding::new(Kind::MountBehind, &mount.to_string(), what));
@@ -76,6 +79,27 @@ fn callees<'a>(
                 let place = callee.bundle.to_string();
                 findings.push(Finding::new(Kind::BundleUnfit, &place, what));
             }
+        }
+    }
+}
+
+/// What a server shows must bear every name under which it is reached.
+fn names<'a>(
+    sightings: impl Iterator<Item = &'a Sighting>,
+    wanted: &[(Place, Vec<String>)],
+    findings: &mut Vec<Finding>,
+) {
+    let shown: HashMap<&Place, &Sighting> = sightings.map(|s| (&s.place, s)).collect();
+    for (place, names) in wanted {
+        let held = shown.get(place).and_then(|sighting| sighting.content.held());
+        let Some(leaf) = held.and_then(|held| held.certificates.first()) else { continue };
+        let is_missing = |name: &&String| {
+            San::parse(name).is_ok_and(|name| !leaf.sans().iter().any(|san| san.covers(&name)))
+        };
+        let missing: Vec<&str> = names.iter().filter(is_missing).map(String::as_str).collect();
+        if !missing.is_empty() {
+            let what = format!("{} does not bear {}", leaf.subject(), missing.join(", "));
+            findings.push(Finding::new(Kind::SanNotCovering, &place.to_string(), what));
         }
     }
 }
