@@ -44,15 +44,20 @@ impl Server {
         self.place(CHAIN)
     }
 
-    pub(super) fn place(&self, shown: &str) -> Place {
-        let Target { host, port, server_name } = &self.target;
+    /// Host and port, as they stand in a URL.
+    pub fn address(&self) -> String {
+        let Target { host, port, .. } = &self.target;
         let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let host = if bare.contains(':') { format!("[{bare}]") } else { bare.to_owned() };
+        if bare.contains(':') { format!("[{bare}]:{port}") } else { format!("{bare}:{port}") }
+    }
+
+    pub(super) fn place(&self, shown: &str) -> Place {
+        let server_name = &self.target.server_name;
         // A server with several certificates is one place for each name that it is asked for.
         let asked = server_name.as_deref().map(|name| format!(" as {name}")).unwrap_or_default();
         Place::Endpoint {
             server: self.name.as_str().into(),
-            address: format!("{host}:{port}{asked}").into(),
+            address: format!("{}{asked}", self.address()).into(),
             shown: shown.into(),
         }
     }
