@@ -8,9 +8,10 @@ use lab::loopback::{Component as Part, Loopback, Options};
 use lab::ports::{API, CONTROLLER_MANAGER, ETCD, ETCD_PEER, SCHEDULER};
 use rotation_core::facts::sighting::{Content, Domain, Held, Interner, Place, Sighting};
 use rotation_core::facts::x509::{Certificate, read_pem};
-use rotation_core::look::places::{Read, Server, endpoints, snapshot};
+use rotation_core::look::places::{Read, Server, endpoints, etcd, snapshot};
 use rotation_core::world::cluster::{Cluster, Connection, Scope};
 use rotation_core::world::endpoint::Limits;
+use rotation_core::world::etcd::EtcdAccess;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -198,7 +199,7 @@ fn objects_of_a_healthy_cluster_hold_its_ca() {
 }
 
 /// A snapshot as `etcdctl snapshot save` writes it, over etcd's own gateway.
-fn save(lab: &Loopback, to: &Path) -> PathBuf {
+pub(crate) fn save(lab: &Loopback, to: &Path) -> PathBuf {
     let pki = lab.pki().join("etcd");
     let address = format!("https://{}:{}", lab.settings().block.member(0), ETCD);
     let output = Command::new("curl")
@@ -244,6 +245,44 @@ fn a_snapshot_of_a_running_etcd_says_what_the_api_says() {
     assert_eq!(fields(&stored.sightings), api);
     assert!(api.contains_key("secrets/doors/kept#ca.crt"), "{api:?}");
     assert!(!api.contains_key("secrets/doors/gone#ca.crt"));
+    // The running etcd says the same.
+    let pki = rough.pki().join("etcd");
+    let access = EtcdAccess {
+        endpoint: format!("https://{}:{ETCD}", rough.settings().block.member(0)),
+        ca: Some(pki.join("ca.crt")),
+        certificate: Some(pki.join("healthcheck-client.crt")),
+        key: Some(pki.join("healthcheck-client.key")),
+        prefix: None,
+    };
+    let running = etcd(&access, &Interner::default()).unwrap();
+    assert_eq!(fields(&running.sightings), api);
+    assert_eq!(running.open_secrets, stored.open_secrets);
+    let refused = |change: &dyn Fn(&mut EtcdAccess)| {
+        let mut access = access.clone();
+        change(&mut access);
+        etcd(&access, &Interner::default()).expect_err("refused").to_string()
+    };
+    let cluster_ca = rough.pki().join("ca.crt");
+    for (words, change) in [
+        ("was issued by a CA that is not trusted", &|a: &mut EtcdAccess| {
+            a.ca = Some(cluster_ca.clone());
+        }),
+        ("client certificate", &|a: &mut EtcdAccess| a.certificate = None),
+        ("client certificate", &|a: &mut EtcdAccess| {
+            a.certificate = Some(rough.pki().join("apiserver-kubelet-client.crt"));
+            a.key = Some(rough.pki().join("apiserver-kubelet-client.key"));
+        }),
+        ("does not belong to the certificate", &|a: &mut EtcdAccess| {
+            a.key = Some(pki.join("server.key"));
+        }),
+        ("not found", &|a: &mut EtcdAccess| a.key = Some("none".into())),
+        ("connection refused", &|a: &mut EtcdAccess| a.endpoint = "https://127.0.0.1:1".into()),
+        ("is no address", &|a: &mut EtcdAccess| a.endpoint = "127.0.0.1:2379".into()),
+    ] as [(&str, &dyn Fn(&mut EtcdAccess)); 7]
+    {
+        let said = refused(change);
+        assert!(said.contains(words), "{words}: {said}");
+    }
     // etcd's own file, copied while it runs: it may be torn, but never more than that.
     let copy = dir.path().join("db");
     fs::copy(rough.dir().join("etcd/member/snap/db"), &copy).unwrap();

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod cluster;
 pub mod dns;
 pub mod endpoint;
+pub mod etcd;
 pub mod exec;
 pub mod files;
 pub mod generation;

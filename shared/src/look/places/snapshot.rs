@@ -1,8 +1,9 @@
-//! What a snapshot of etcd holds, as sightings of the same fields that the API shows.
+//! What a snapshot of etcd, or a running one, holds, as sightings of the same fields that the API shows.
 
 use crate::facts::etcd::{Encoding, StoredKey, StoredKind, StoredValue};
 use crate::facts::objects::{Fields, Named, of_config_map, of_secret};
 use crate::facts::sighting::{Component, Content, Domain, Interner, Part, Place, Role, Sighting};
+use crate::world::etcd::{self, EtcdAccess, EtcdError};
 use crate::world::snapshot::{self, SnapshotError, Stored};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -29,6 +30,14 @@ pub fn snapshot(path: &Path, interner: &Interner) -> Result<Read, SnapshotError>
     let mut read = Read::default();
     let source = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     read.checked = snapshot::read(path, |stored| read.take(&source, stored, interner))?.checked;
+    Ok(read)
+}
+
+/// Asks a running etcd.
+pub fn etcd(access: &EtcdAccess, interner: &Interner) -> Result<Read, EtcdError> {
+    let mut read = Read::default();
+    let source = access.endpoint.trim_start_matches("https://").trim_end_matches('/');
+    etcd::read(access, |stored| read.take(source, stored, interner))?;
     Ok(read)
 }
 
