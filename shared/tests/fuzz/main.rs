@@ -217,3 +217,69 @@ fn stored_values() {
     });
     assert!(seen.len() > 4, "{seen:?}");
 }
+
+#[test]
+fn values() {
+    use rotation_core::facts::sighting::{Content, Interner};
+    let pem = texts().remove(1);
+    let data = encode("X", &pem).lines().filter(|l| !l.starts_with('-')).collect::<String>();
+    let kubeconfig = format!(
+        "clusters:\n- cluster:\n    certificate-authority-data: {data}\nusers:\n- user:\n    client-key-data: {data}\n    token: t\n"
+    );
+    let mut seeds = vec![pem, kubeconfig.into_bytes(), b"eyJhIjoxfQ.eyJzdWIiOiJhIn0.c2ln".to_vec()];
+    seeds.extend(key_stores());
+    seeds.extend(ders());
+    let seen = run(&seeds, |bytes| {
+        let content = Content::read(bytes, &Interner::default());
+        let held = content
+            .held()
+            .map(|held| (held.certificates.len(), held.keys.len(), held.tokens.len()));
+        // What the quick look passes over holds nothing.
+        assert!(Content::is_likely_in(bytes) || held == Some((0, 0, 0)), "{content:?}");
+        held
+    });
+    assert!(seen.len() > 8, "{seen:?}");
+}
+
+fn of<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    serde_json::from_slice(bytes).ok()
+}
+
+/// Objects as API servers list them: a strange field is passed over or refused, and ends nothing.
+#[test]
+fn objects() {
+    use rotation_core::facts::mounts::MountsWire;
+    use rotation_core::facts::objects::{
+        ApiServiceWire, ConfigMapWire, CrdWire, SecretWire, SigningRequestWire, WebhooksWire,
+    };
+    use rotation_core::facts::sighting::Interner;
+    let pem = String::from_utf8(texts().remove(1)).expect("text");
+    let data =
+        encode("X", pem.as_bytes()).lines().filter(|l| !l.starts_with('-')).collect::<String>();
+    let meta = r#""metadata":{"name":"n","namespace":"ns","uid":"u","creationTimestamp":"2026-01-01T00:00:00Z","managedFields":[{"time":"2026-01-01T00:00:01Z"}]}"#;
+    let client =
+        format!(r#"{{"caBundle":"{data}","service":{{"namespace":"a","name":"b","port":443}}}}"#);
+    let seeds = [
+        format!(r#"{{{meta},"type":"kubernetes.io/service-account-token","data":{{"ca.crt":"{data}","token":"ZQ=="}}}}"#),
+        format!(r#"{{{meta},"data":{{"ca.crt":{}}}}}"#, serde_json::Value::from(pem)),
+        format!(r#"{{{meta},"webhooks":[{{"clientConfig":{client}}},{{"clientConfig":{{"url":"https://a:1/b"}}}}]}}"#),
+        format!(r#"{{{meta},"spec":{client}}}"#),
+        format!(r#"{{{meta},"spec":{{"conversion":{{"webhook":{{"clientConfig":{client}}}}}}}}}"#),
+        format!(r#"{{{meta},"spec":{{"request":"{data}","signerName":"s"}},"status":{{"certificate":"{data}"}}}}"#),
+        format!(r#"{{{meta},"spec":{{"volumes":[{{"name":"v","secret":{{"secretName":"s"}}}}],"containers":[{{"name":"c","volumeMounts":[{{"name":"v"}}]}}]}},"status":{{"containerStatuses":[{{"name":"c","state":{{"running":{{"startedAt":"2026-01-01T00:00:00Z"}}}}}}]}}}}"#),
+    ]
+    .map(String::into_bytes);
+    let seen = run(&seeds, |bytes| {
+        let interner = Interner::default();
+        [
+            of::<SecretWire>(bytes).map(|w| w.sightings(&interner).len()),
+            of::<ConfigMapWire>(bytes).map(|w| w.sightings(&interner).len()),
+            of::<WebhooksWire>(bytes).map(|w| w.bundles("w", &interner).callees.len()),
+            of::<ApiServiceWire>(bytes).map(|w| w.bundles(&interner).sightings.len()),
+            of::<CrdWire>(bytes).map(|w| w.bundles(&interner).sightings.len()),
+            of::<SigningRequestWire>(bytes).map(|w| w.sightings(&interner).len()),
+            of::<MountsWire>(bytes).map(|w| usize::from(w.mounts().is_some())),
+        ]
+    });
+    assert!(seen.len() > 8, "{seen:?}");
+}
