@@ -312,5 +312,5 @@ fn encrypted_secrets_are_recognised_in_a_snapshot() {
     assert_eq!(stored.sealed_secrets, expected);
     let sealed = stored.sightings.iter().find(|s| matches!(s.content, Content::Sealed { .. }));
     let place = sealed.map(|s| s.place.to_string());
-    assert_eq!(place.as_deref(), Some("snapshot.db:/registry/secrets/default/s"));
+    assert_eq!(place.as_deref(), Some("snapshot.db:/registry/secrets/*#secretbox:of-today"));
 }

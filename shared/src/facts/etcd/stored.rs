@@ -25,6 +25,16 @@ pub enum StoredKind {
     ConfigMap,
 }
 
+impl StoredKind {
+    /// As it stands in paths.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Secret => "secrets",
+            Self::ConfigMap => "configmaps",
+        }
+    }
+}
+
 impl fmt::Display for StoredKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -71,11 +81,7 @@ impl StoredKey {
 impl fmt::Display for StoredKey {
     /// As API servers name it unless they are told another prefix.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = match self.kind {
-            StoredKind::Secret => "secrets",
-            StoredKind::ConfigMap => "configmaps",
-        };
-        write!(f, "/registry/{plural}/{}/{}", self.namespace, self.name)
+        write!(f, "/registry/{}/{}/{}", self.kind.plural(), self.namespace, self.name)
     }
 }
 

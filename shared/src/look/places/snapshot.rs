@@ -1,6 +1,6 @@
 //! What a snapshot of etcd, or a running one, holds, as sightings of the same fields that the API shows.
 
-use crate::facts::etcd::{Encoding, StoredKey, StoredKind, StoredValue};
+use crate::facts::etcd::{Encoding, Sealed, StoredKey, StoredKind, StoredValue};
 use crate::facts::objects::{Fields, Named, of_config_map, of_secret};
 use crate::facts::sighting::{Component, Content, Domain, Interner, Part, Place, Role, Sighting};
 use crate::world::etcd::{self, EtcdAccess, EtcdError};
@@ -58,20 +58,28 @@ impl Read {
                     StoredKind::ConfigMap => of_config_map(named, &fields, interner, place),
                 });
             }
-            StoredValue::Sealed(sealed) => {
-                let (provider, key_name) = (sealed.provider, sealed.key);
-                let content = Content::Sealed {
-                    provider: provider.as_str().into(),
-                    key: key_name.as_str().into(),
-                };
-                self.sightings.push(Sighting::new(place(""), ANYTHING, content));
-                if key.kind == StoredKind::Secret {
-                    *self.sealed_secrets.entry((provider, key_name)).or_default() += 1;
-                }
-            }
+            StoredValue::Sealed(sealed) => self.sealed(source, key.kind, sealed),
             StoredValue::Unreadable(why) => {
                 self.sightings.push(Sighting::unknown(place(""), ANYTHING, why));
             }
+        }
+    }
+}
+
+impl Read {
+    /// All that one key encrypts is one place: what is in it nobody can see here, one by one or together.
+    fn sealed(&mut self, source: &str, kind: StoredKind, Sealed { provider, key }: Sealed) {
+        let place = Place::EtcdKey {
+            source: source.into(),
+            key: format!("/registry/{}/*", kind.plural()).into(),
+            field: format!("{provider}:{key}").into(),
+        };
+        if !self.sightings.iter().rev().any(|sighting| sighting.place == place) {
+            let (provider, key) = (provider.as_str().into(), key.as_str().into());
+            self.sightings.push(Sighting::new(place, ANYTHING, Content::Sealed { provider, key }));
+        }
+        if kind == StoredKind::Secret {
+            *self.sealed_secrets.entry((provider, key)).or_default() += 1;
         }
     }
 }
