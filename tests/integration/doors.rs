@@ -23,6 +23,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases![
         live_servers_show_the_files_and_whose_clients_they_accept;
         objects_of_a_healthy_cluster_hold_its_ca;
+        a_token_that_is_used_is_no_token_that_changed: Need::Program("curl", "curl");
         a_snapshot_of_a_running_etcd_says_what_the_api_says: Need::Program("curl", "curl");
         encrypted_secrets_are_recognised_in_a_snapshot: Need::Program("curl", "curl");
     ]
@@ -196,6 +197,41 @@ fn objects_of_a_healthy_cluster_hold_its_ca() {
     ] {
         assert!(places.iter().any(|place| place == expected), "{expected}: {places:?}");
     }
+}
+
+/// The API server writes into the labels of a token secret that its token was used: that is no change of what it holds.
+fn a_token_that_is_used_is_no_token_that_changed() {
+    let (lab, rough) = labs::rough();
+    with_objects(lab, "doors");
+    let path = "/api/v1/namespaces/doors/secrets/token";
+    let secret = || lab.api.get(path);
+    let evidence = || {
+        let cluster = cluster(&lab.kubeconfig);
+        let scope = Scope::one("doors");
+        let sightings = cluster.sightings(&scope, &Interner::default()).sightings;
+        let of_secret = |s: &&Sighting| s.place.to_string().starts_with("secret/doors/token#");
+        let seen = sightings.iter().find(of_secret).and_then(|s| s.modified);
+        let secrets = cluster.token_secrets(&scope).unwrap();
+        let tokens = cluster.account_tokens(&scope, None).unwrap();
+        (seen, secrets[0].written, tokens[0].written)
+    };
+    let before = evidence();
+    assert!(before.0.is_some() && before.1.is_some() && before.2.is_some(), "{before:?}");
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    let encoded = secret().pointer("/data/token").and_then(Value::as_str).unwrap().to_owned();
+    let token = base64::engine::general_purpose::STANDARD.decode(encoded).unwrap();
+    let bearer = format!("Authorization: Bearer {}", String::from_utf8(token).unwrap());
+    let used =
+        || secret()["metadata"]["labels"]["kubernetes.io/legacy-token-last-used"].is_string();
+    until("its use is written down", || {
+        let asked = Command::new("curl")
+            .args(["--silent", "--output", "/dev/null", "--header", &bearer, "--cacert"])
+            .arg(rough.pki().join("ca.crt"))
+            .arg(format!("https://{}:{API}/api", rough.settings().block.member(0)))
+            .status();
+        asked.unwrap().success() && used()
+    });
+    assert_eq!(evidence(), before, "{:#}", secret()["metadata"]["managedFields"]);
 }
 
 /// A snapshot as `etcdctl snapshot save` writes it, over etcd's own gateway.

@@ -137,7 +137,7 @@ impl ContentWire {
     }
 
     fn written(&self) -> Option<Timestamp> {
-        self.metadata.managed_fields.iter().filter_map(|m| m.time).max()
+        self.metadata.data_written()
     }
 
     /// As a token secret.

@@ -165,7 +165,7 @@ fn every_object_that_holds_something_is_seen_and_nothing_is_sent_but_lists() {
         lines(found),
         "\
 apiservice/v1.metrics#spec.caBundle | aggregated trust | 1 certificate
-certificatesigningrequest/csr-1#status.certificate | kubelet serving | 1 certificate
+certificatesigningrequest/csr-1#status.certificate | kubelet content | 1 certificate
 clustertrustbundle/servers#spec.trustBundle | pods trust | 1 certificate
 configmap/default/kube-root-ca.crt#ca.crt | pods trust | 1 certificate
 configmap/fresh/kube-root-ca.crt#ca.crt | pods trust | absent
@@ -226,4 +226,20 @@ secret/default/* | other content | unknown (list secrets in namespace default)
 secret/kube-public/* | other content | unknown (list secrets in namespace kube-public)
 "
     );
+}
+
+#[test]
+fn a_label_that_changes_is_no_change_of_the_data() {
+    let api = Api::start();
+    let ca = Authority::new("kubernetes").pem();
+    let mut token =
+        secret("token", "kubernetes.io/service-account-token", &[("ca.crt", ca.as_bytes())]);
+    token["metadata"]["managedFields"] = json!([
+        { "manager": "kube-controller-manager", "time": "2026-02-01T00:00:00Z", "fieldsV1": { "f:data": { "f:ca.crt": {} } } },
+        { "manager": "kube-apiserver", "time": "2026-03-01T00:00:00Z", "fieldsV1": { "f:metadata": { "f:labels": {} } } },
+    ]);
+    api.put(token);
+    let found = connect(&api).sightings(&Scope::All, &Interner::default()).sightings;
+    let expected = "2026-02-01T00:00:00Z".parse().ok();
+    assert!(!found.is_empty() && found.iter().all(|s| s.modified == expected), "{found:?}");
 }

@@ -44,7 +44,7 @@ impl ConfigMapWire {
             namespace: &metadata.namespace,
             name: &metadata.name,
             kind: "",
-            written: super::written(&metadata),
+            written: super::data_written(&metadata),
         };
         let bytes = |(key, text): (String, String)| (key, Zeroizing::new(text.into_bytes()));
         let fields = Fields(data.into_iter().map(bytes).collect());

@@ -38,6 +38,11 @@ fn written(meta: &Meta) -> Option<Timestamp> {
     records.max().max(meta.creation_timestamp)
 }
 
+/// When the data of a Secret or ConfigMap was written last.
+fn data_written(meta: &Meta) -> Option<Timestamp> {
+    meta.data_written().max(meta.creation_timestamp)
+}
+
 /// A field with PEM in it.
 fn seen(place: Place, role: Role, bytes: &[u8], interner: &Interner, meta: &Meta) -> Sighting {
     let content = Content::read(bytes, interner);

@@ -38,26 +38,23 @@ impl SigningRequestWire {
     /// What is asked for, and what was signed.
     pub fn sightings(self, interner: &Interner) -> Vec<Sighting> {
         let Self { metadata, spec, status } = self;
-        let (component, domain, part) = match spec.signer_name.as_str() {
-            "kubernetes.io/kubelet-serving" => (Component::Kubelet, Domain::Cluster, Part::Serving),
-            "kubernetes.io/kube-apiserver-client-kubelet" => {
-                (Component::Kubelet, Domain::Cluster, Part::Client)
+        let component = match spec.signer_name.as_str() {
+            "kubernetes.io/kubelet-serving" | "kubernetes.io/kube-apiserver-client-kubelet" => {
+                Component::Kubelet
             }
-            "kubernetes.io/kube-apiserver-client" => {
-                (Component::Other, Domain::Cluster, Part::Client)
-            }
-            _ => (Component::Other, Domain::Other, Part::Anything),
+            _ => Component::Other,
         };
         let sight = |field: &str, part: Part, text: &str| {
             if text.is_empty() {
                 return None;
             }
             let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap_or_default();
-            let role = Role::new(component, domain, part);
+            let role = Role::new(component, Domain::Other, part);
             Some(seen(place(KIND, &metadata, field), role, &bytes, interner, &metadata))
         };
         let asked = sight("spec.request", Part::Request, &spec.request);
-        let signed = sight("status.certificate", part, &status.certificate);
+        // What was signed once is history: who uses it, and whether, is seen elsewhere.
+        let signed = sight("status.certificate", Part::Anything, &status.certificate);
         asked.into_iter().chain(signed).collect()
     }
 }

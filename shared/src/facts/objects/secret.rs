@@ -94,7 +94,7 @@ impl SecretWire {
             namespace: &metadata.namespace,
             name: &metadata.name,
             kind: &kind,
-            written: super::written(&metadata),
+            written: super::data_written(&metadata),
         };
         let fields = data.into_iter().filter_map(|(key, value)| Some((key, value.0?))).collect();
         of_secret(named, &Fields(fields), interner, |field| {
