@@ -5,6 +5,7 @@
 
 mod generations;
 mod issuers;
+mod judge;
 mod matrix;
 mod phase;
 mod state;
@@ -12,6 +13,7 @@ mod state;
 mod tests;
 
 pub use generations::{Age, Generation, Generations, Named};
+pub use judge::{Limits, Whole, dates, judge};
 pub use matrix::{Matrix, Row, Shown};
 pub use phase::{Phase, Progress};
 pub use state::State;
