@@ -1,5 +1,6 @@
 //! What a machine's files and processes look like to somebody who only reads.
 
+use crate::facts::sighting::Component;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -88,6 +89,37 @@ impl FileSeen {
     pub fn is_there(&self) -> bool {
         !matches!(self.content, Err(FileFault::Absent))
     }
+}
+
+/// A component that runs, or is to run, and what it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// The manifest, the configuration or the process, with its host.
+    pub place: String,
+    /// Which.
+    pub component: Component,
+    /// Flags and settings with their values, in order.
+    pub settings: Vec<(String, String)>,
+    /// The files of certificates, keys and tokens that it names.
+    pub files: Vec<String>,
+}
+
+impl Invocation {
+    /// The last value of a flag or setting, which is the one that counts.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.settings.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A place that should be a link, and is none, or leads elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misled {
+    /// The place, with its host.
+    pub place: String,
+    /// Where it leads; `None` where it is no link.
+    pub leads: Option<String>,
+    /// Where it should.
+    pub expected: String,
 }
 
 /// Whether a path fits a pattern: `*` stands for any part of one name, but not for a leading dot.

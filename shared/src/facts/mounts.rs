@@ -312,6 +312,7 @@ fn readers(pod: &PodMounts, volume: &str) -> Vec<Reader> {
     let reader = |container: &Running| Reader {
         name: format!("container {}", container.name).into(),
         started: container.started,
+        reloads: false,
         mend: Some(format!("kubectl recycle pod/{} -n {}", pod.name, pod.namespace).into()),
     };
     mounting.map(reader).collect()

@@ -45,6 +45,8 @@ pub struct Reader {
     pub name: Box<str>,
     /// When it started; `None` where nobody says.
     pub started: Option<Timestamp>,
+    /// Whether it looks at the place again by itself: then its start says nothing.
+    pub reloads: bool,
     /// What makes it read again, as a command; `None` where none is known.
     pub mend: Option<Box<str>>,
 }
@@ -78,7 +80,7 @@ impl Sighting {
 
     /// Readers that started before the content changed: they hold what stood there before.
     pub fn stale_readers(&self) -> impl Iterator<Item = &Reader> {
-        self.readers.iter().filter(|reader| {
+        self.readers.iter().filter(|reader| !reader.reloads).filter(|reader| {
             matches!((reader.started, self.modified), (Some(started), Some(modified)) if modified.duration_since(started) > DOUBT)
         })
     }
@@ -91,7 +93,8 @@ mod tests {
     #[test]
     fn who_started_before_the_change_holds_what_was_there_before() {
         let at = |second| Timestamp::from_second(second).ok();
-        let reader = |name: &str, started| Reader { name: name.into(), started, mend: None };
+        let reader =
+            |name: &str, started| Reader { name: name.into(), started, reloads: false, mend: None };
         let place = Place::file(&Host::named("m1"), "/a");
         let role = Role::new(Component::ApiServer, Domain::Cluster, Part::Serving);
         let mut sighting = Sighting::new(place, role, Content::Held(Held::default()));

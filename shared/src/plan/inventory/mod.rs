@@ -6,6 +6,7 @@
 mod beyond;
 mod generations;
 mod issuers;
+mod judge;
 mod matrix;
 mod phase;
 mod state;
@@ -14,6 +15,7 @@ mod tests;
 
 pub use beyond::{Beyond, judge_beyond};
 pub use generations::{Age, Generation, Generations, Named};
+pub use judge::{Limits, Whole, dates, judge};
 pub use matrix::{Matrix, Row, Shown};
 pub use phase::{Phase, Progress};
 pub use state::State;

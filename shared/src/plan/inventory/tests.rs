@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::facts::credential::Digest;
+use crate::facts::host::Invocation;
 use crate::facts::sighting::{
     Component, Content, Domain, Held, Host, Interner, Part, Place, Role, Sighting, Token,
 };
@@ -266,4 +267,77 @@ fn the_order_of_sightings_changes_nothing() {
             .collect::<Vec<_>>()
     };
     assert_eq!(order(&forward), order(&backward));
+}
+
+/// Ids of what is found in the whole, with places.
+fn judged(
+    sightings: Vec<Sighting>,
+    invocations: &[Invocation],
+    clocks: &[(String, i64)],
+) -> Vec<String> {
+    let matrix = Matrix::of(sightings, &Named::default());
+    let at = "2026-12-01T00:00:00Z".parse().expect("a time");
+    let whole = Whole { matrix: &matrix, invocations, misled: &[], clocks, at };
+    judge(&whole).iter().map(|finding| format!("{} {}", finding.id(), finding.place)).collect()
+}
+
+#[test]
+fn tokens_of_keys_that_nobody_knows_and_tokens_that_ended() {
+    let (known, other) = (Key::new(), Key::new());
+    let public = Held { public_keys: vec![Digest::of(&known.spki())], ..Held::default() };
+    let token = |host: &str, key: &Key, payload: &str| {
+        let id = URL_SAFE_NO_PAD.encode(Digest::of(&key.spki()).as_bytes());
+        let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"ES256","kid":"{id}"}}"#));
+        let text = format!("{header}.{}.c2ln", URL_SAFE_NO_PAD.encode(payload));
+        let held = Held { tokens: vec![Token::read(&text)], ..Held::default() };
+        domain_at(host, Domain::Tokens, Part::Token, held)
+    };
+    let found = judged(
+        vec![
+            domain_at("m1", Domain::Tokens, Part::TokenVerifier, public),
+            token("good", &known, r#"{"exp":1900000000}"#),
+            token("ended", &known, r#"{"exp":1700000000}"#),
+            token("foreign", &other, "{}"),
+        ],
+        &[],
+        &[],
+    );
+    assert_eq!(found, ["token-expired ended:/token", "token-key-unknown foreign:/token"]);
+}
+
+#[test]
+fn what_components_are_told() {
+    let told = |component: Component, settings: &[(&str, &str)]| Invocation {
+        place: component.as_str().to_owned(),
+        component,
+        settings: settings.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
+        files: Vec::new(),
+    };
+    let found = judged(
+        Vec::new(),
+        &[
+            told(Component::ApiServer, &[("insecure-port", "8080"), ("insecure-port", "0")]),
+            told(Component::Kubelet, &[("readOnlyPort", "10255")]),
+            told(
+                Component::Etcd,
+                &[("listen-client-urls", "http://127.0.0.1:2379,http://10.0.0.1:2379")],
+            ),
+            told(
+                Component::Etcd,
+                &[("listen-client-urls", "http://127.0.0.1:2379,https://10.0.0.1:2379")],
+            ),
+        ],
+        &[("m1".to_owned(), -600), ("m2".to_owned(), 30)],
+    );
+    let expected = [
+        "insecure-port etcd",
+        "kubelet-serving-unverified kube-apiserver",
+        "secrets-unencrypted kube-apiserver",
+        "insecure-port kubelet",
+        "clock-differs m1",
+    ];
+    assert_eq!(
+        found.iter().collect::<std::collections::BTreeSet<_>>(),
+        expected.map(str::to_owned).iter().collect()
+    );
 }

@@ -25,6 +25,14 @@ const UNSEEN: i32 = libc::O_NOATIME;
 #[cfg(not(target_os = "linux"))]
 const UNSEEN: i32 = 0;
 
+/// Whether a directory can be looked at; otherwise why not.
+pub fn directory(root: &Path) -> Result<(), FileFault> {
+    fs::read_dir(root).map(|_| ()).map_err(|why| match why.kind() {
+        ErrorKind::NotADirectory => FileFault::Other("it is no directory".to_owned()),
+        _ => fault(&why),
+    })
+}
+
 /// Looks at files by patterns of absolute paths, in which `*` stands for a part of a name.
 pub fn look(root: &Path, patterns: &[String]) -> HostSeen {
     let mut seen = HostSeen::default();
