@@ -261,7 +261,16 @@ pub fn of_host(
         };
         let object =
             pod.zip(source).and_then(|(pod, source)| published.of_volume(pod, source, name));
-        let mut sighting = sighting(place, file, name, interner);
+        // Only the API knows which secrets are token secrets; without it those with a token beside the CA are.
+        let token_beside = || {
+            let token = format!("{}token", path.strip_suffix(name).unwrap_or(path));
+            seen.files.get(&token).is_some_and(FileSeen::is_there)
+        };
+        let of_account = match object {
+            Some(object) => object.role.component == Component::Pods,
+            None => kind == PROJECTED || token_beside(),
+        };
+        let mut sighting = sighting(place, file, role(name, of_account), interner);
         if let Some(object) = object
             && differ(&sighting, object)
         {
@@ -275,7 +284,7 @@ pub fn of_host(
             (_, object, None) => object,
             (_, None, Some(_)) => None,
         };
-        if sighting.modified.is_some() {
+        if of_account && sighting.modified.is_some() {
             sighting.readers = pod.map(|pod| readers(pod, volume)).unwrap_or_default();
         }
         all.sightings.push(sighting);
@@ -291,12 +300,18 @@ fn differ(mount: &Sighting, object: &Sighting) -> bool {
     mount.is_different_from(object)
 }
 
-fn sighting(place: Place, file: &FileSeen, name: &str, interner: &Interner) -> Sighting {
+fn role(name: &str, of_account: bool) -> Role {
+    if !of_account {
+        return Role::new(Component::Other, Domain::Other, Part::Anything);
+    }
     let (domain, part) = match name {
         "token" => (Domain::Tokens, Part::Token),
         _ => (Domain::Cluster, Part::Trust),
     };
-    let role = Role::new(Component::Pods, domain, part);
+    Role::new(Component::Pods, domain, part)
+}
+
+fn sighting(place: Place, file: &FileSeen, role: Role, interner: &Interner) -> Sighting {
     match &file.content {
         Ok(bytes) => Sighting::new(place, role, Content::read(bytes, interner)),
         Err(FileFault::Denied) => {

@@ -168,3 +168,24 @@ fn a_volume_that_lags_behind_its_object_is_named() {
     let behind: Vec<_> = found.behind.iter().map(|(a, b)| format!("{a} {b}")).collect();
     assert_eq!(behind, ["pod/ns/pod-lags#sa/ca.crt secret/ns/token-1#ca.crt"]);
 }
+
+#[test]
+fn a_secret_of_somebody_s_own_is_no_account_s() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let hour = Duration::from_hours(1);
+    let ca = Authority::new("an application").pem();
+    volume(dir.path(), "app", "kubernetes.io~secret", "sa", &[("ca.crt", ca.as_str())], hour);
+    let secret = json!([{ "name": "sa", "secret": { "secretName": "own-tls" } }]);
+    let started = Timestamp::now() - jiff::SignedDuration::from_hours(9);
+    let pods = [pod("app", &secret, &started.to_string())];
+    let seen = local::look(dir.path(), &PATTERNS.map(str::to_owned));
+    let mut object = object("secret", "own-tls", Timestamp::now());
+    object.role = Role::new(Component::Other, Domain::Other, Part::Anything);
+    for published in [Published::default(), Published::of([&object])] {
+        let found = of_host(&Host::only(), &seen, &pods, &published, &Interner::default());
+        let [found] = &found.sightings[..] else { panic!("{found:?}") };
+        assert_eq!(found.role, object.role);
+        // It may well read its files again by itself.
+        assert!(found.readers.is_empty(), "{found:?}");
+    }
+}
