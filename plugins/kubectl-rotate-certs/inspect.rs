@@ -1,6 +1,8 @@
 //! `inspect` and `check`: where certificates, keys and tokens live, by places that are data.
 
 pub(crate) mod args;
+mod beyond;
+mod beyond_args;
 pub(crate) mod check_args;
 pub(crate) mod check_document;
 pub(crate) mod document;

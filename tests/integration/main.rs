@@ -18,6 +18,7 @@ mod connection;
 mod doors;
 mod faults;
 mod harness;
+mod inspecting;
 mod interrupts;
 mod nodes;
 mod promises;
@@ -52,5 +53,6 @@ fn main() -> ExitCode {
         bosh::cases(),
         certs::cases(),
         doors::cases(),
+        inspecting::cases(),
     ])
 }

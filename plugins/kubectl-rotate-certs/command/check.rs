@@ -21,7 +21,7 @@ use std::fmt::Write as _;
 pub(super) fn run(args: &CheckArgs, console: &Console) -> Result<Exit, Failure> {
     let at = args.sources.at.unwrap_or_else(|| SystemClock::start().now());
     let waivers = waivers(args)?;
-    let gathered = observe::gather(&args.sources, true)?;
+    let gathered = observe::gather(&args.sources, console, true)?;
     if gathered.is_empty() {
         return Err(nothing());
     }

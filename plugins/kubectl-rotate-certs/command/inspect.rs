@@ -13,7 +13,7 @@ use rotation_core::world::clock::{Clock as _, SystemClock};
 /// Runs the command.
 pub(super) fn run(args: &InspectArgs, console: &Console) -> Result<Exit, Failure> {
     let at = args.sources.at.unwrap_or_else(|| SystemClock::start().now());
-    let gathered = observe::gather(&args.sources, false)?;
+    let gathered = observe::gather(&args.sources, console, false)?;
     if gathered.is_empty() {
         return Err(nothing());
     }

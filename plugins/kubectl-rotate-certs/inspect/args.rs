@@ -1,5 +1,6 @@
 //! The command line of `inspect`, and what `check` has in common with it.
 
+use super::beyond_args::BeyondArgs;
 use clap::{Args, ValueEnum, ValueHint};
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -11,6 +12,9 @@ Examples:
 
   # Copies of three machines' files
   kubectl rotate-certs inspect --root m1=copies/m1 --root m2=copies/m2 --root w1=copies/w1
+
+  # The cluster beside them: its objects, and what its servers show now
+  kubectl rotate-certs inspect --objects --live
 
   # Which places hold the CA that is to go
   kubectl rotate-certs inspect --root / --old old-ca.crt --new new-ca.crt -o wide
@@ -44,6 +48,9 @@ pub(crate) struct SourceArgs {
     /// A machine's files: `/` for this one, or a directory with a copy; several with names
     #[arg(help_heading = "Sources", long, value_name = "[NAME=]DIR", value_hint = ValueHint::DirPath)]
     pub(crate) root: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) beyond: BeyondArgs,
 
     /// Look at these places alone: names of what comes along, or files [default: all that come along]
     #[arg(help_heading = "Sources", long, value_name = "PLACES", value_delimiter = ',')]

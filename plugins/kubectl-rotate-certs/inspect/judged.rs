@@ -4,7 +4,7 @@ use super::observe::Gathered;
 use jiff::Timestamp;
 use rotation_core::facts::sighting::{Component, Host, Part, Place};
 use rotation_core::plan::certificate::{Finding, Kind, Scene, judge as judge_set};
-use rotation_core::plan::inventory::{Limits, Whole, dates, judge as judge_whole};
+use rotation_core::plan::inventory::{Limits, Whole, dates, judge as judge_whole, judge_beyond};
 use std::collections::{HashMap, HashSet};
 
 /// All findings, sorted by place.
@@ -22,6 +22,8 @@ pub(crate) fn findings(
         at,
     });
     findings.extend(dates(&gathered.matrix, limits, at));
+    let sightings = gathered.matrix.rows.iter().map(|row| &row.sighting);
+    findings.extend(judge_beyond(sightings, &gathered.beyond, at));
     let said: HashSet<(String, Kind)> =
         findings.iter().map(|finding| (finding.place.clone(), finding.kind)).collect();
     let roles = roles(gathered);

@@ -1,17 +1,19 @@
 //! Looks at all sources that were named. Reads only.
 
 use super::args::SourceArgs;
+use super::beyond::{self, Found};
 use super::flags::Programs;
 use super::host::{self, Looked};
 use super::places::Places;
 use super::reading::Reading;
+use rotation_core::cli::console::Console;
 use rotation_core::cli::failure::Failure;
 use rotation_core::facts::exit::Exit;
 use rotation_core::facts::host::{HostSeen, Invocation, Misled};
 use rotation_core::facts::sighting::{Host, Interner, Sighting, read};
 use rotation_core::facts::x509::KeyPart;
 use rotation_core::plan::certificate::SetFile;
-use rotation_core::plan::inventory::{Matrix, Named};
+use rotation_core::plan::inventory::{Beyond, Matrix, Named};
 use rotation_core::world::survey;
 use rotation_core::world::{beside, hosts::local};
 use std::collections::BTreeSet;
@@ -32,6 +34,8 @@ pub(crate) struct Gathered {
     pub(crate) files: Vec<SetFile>,
     /// Machines with the seconds that their clocks are ahead.
     pub(crate) clocks: Vec<(String, i64)>,
+    /// What only sources beyond files know.
+    pub(crate) beyond: Beyond,
     /// Names of machines.
     pub(crate) hosts: Vec<Host>,
 }
@@ -44,11 +48,16 @@ struct Root {
 }
 
 /// Looks everywhere.
-pub(crate) fn gather(args: &SourceArgs, judged: bool) -> Result<Gathered, Failure> {
+pub(crate) fn gather(
+    args: &SourceArgs,
+    console: &Console,
+    judged: bool,
+) -> Result<Gathered, Failure> {
     let roots = roots(&args.root)?;
-    if roots.is_empty() {
-        return Err(Failure::usage("there is nothing to look at: name a source")
-            .with_hint("`--root /` looks at this machine"));
+    if roots.is_empty() && !args.beyond.any() {
+        return Err(Failure::usage("there is nothing to look at: name a source").with_hint(
+            "`--root /` looks at this machine, `--objects --live` at the cluster of your kubeconfig",
+        ));
     }
     let layouts = layouts(&args.places)?;
     let programs = Programs::embedded();
@@ -60,12 +69,14 @@ pub(crate) fn gather(args: &SourceArgs, judged: bool) -> Result<Gathered, Failur
         let seen = look(&root.directory, &patterns, &layouts, &programs);
         host::interpret(&root.host, &seen, &layouts, &programs, &reading, judged)
     });
+    let places: Vec<_> = roots.iter().map(|root| (&root.host, &*root.directory)).collect();
+    let found = beyond::gather(&args.beyond, &places, &reading.interner, console)?;
     let hosts = roots.into_iter().map(|root| root.host).collect();
-    Ok(put_together(looked, hosts, &named))
+    Ok(put_together(looked, found, hosts, &named))
 }
 
-fn put_together(looked: Vec<Looked>, hosts: Vec<Host>, named: &Named) -> Gathered {
-    let mut sightings: Vec<Sighting> = Vec::new();
+fn put_together(looked: Vec<Looked>, found: Found, hosts: Vec<Host>, named: &Named) -> Gathered {
+    let mut sightings: Vec<Sighting> = found.sightings;
     let (mut told, mut misled, mut files) = (Vec::new(), Vec::new(), Vec::new());
     for one in looked {
         sightings.extend(one.sightings);
@@ -79,6 +90,7 @@ fn put_together(looked: Vec<Looked>, hosts: Vec<Host>, named: &Named) -> Gathere
         misled,
         files,
         clocks: Vec::new(),
+        beyond: found.beyond,
         hosts,
     }
 }
