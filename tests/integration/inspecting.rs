@@ -24,6 +24,7 @@ pub(crate) fn cases() -> Vec<Case> {
     let mut all = cases![
         nothing_is_found_on_a_healthy_cluster_and_each_mix_up_is_named: Need::Program("curl", "curl");
     ];
+    all.extend(cases![only_reads_are_sent]);
     all.extend(rotation::cases());
     all
 }
@@ -285,4 +286,28 @@ fn blind(world: &World) {
     world.sandbox.run("inspect").exits(2).says("there is nothing to look at");
     fs::write(world.sandbox.path("no.db"), "text").unwrap();
     world.sandbox.run("inspect --etcd-snapshot no.db").exits(1).says("it is no etcd database");
+}
+
+fn only_reads_are_sent() {
+    let api = double::Api::start();
+    let ca = Ca::new("kubernetes").pem();
+    api.put(serde_json::json!({
+        "kind": "Secret", "metadata": { "namespace": "default", "name": "s" },
+        "type": "Opaque", "data": { "ca.crt": encode(&ca), "password": encode("hunter2") },
+    }));
+    let sandbox = Sandbox::with(&api.kubeconfig()).of(CERTS);
+    fs::create_dir(sandbox.path("node")).unwrap();
+    for line in
+        ["inspect --objects --live --root node -o json", "check --objects --live --root node"]
+    {
+        let outcome = sandbox.run(line);
+        assert!(
+            outcome.stdout.contains("secret/default/s#ca.crt") || line.starts_with("check"),
+            "{}",
+            outcome.text()
+        );
+        outcome.never_says("hunter2").never_says(&encode("hunter2"));
+    }
+    assert!(api.requests().len() > 10 && api.changes().is_empty());
+    assert!(sandbox.journals().is_empty(), "nothing is remembered");
 }

@@ -10,7 +10,7 @@ use rotation_core::cli::console::Console;
 use rotation_core::cli::failure::Failure;
 use rotation_core::facts::exit::Exit;
 use rotation_core::facts::host::{HostSeen, Invocation, Misled};
-use rotation_core::facts::sighting::{Host, Interner, Sighting, read};
+use rotation_core::facts::sighting::{Content, Host, Interner, Sighting, read};
 use rotation_core::facts::x509::KeyPart;
 use rotation_core::plan::certificate::SetFile;
 use rotation_core::plan::inventory::{Beyond, Matrix, Named};
@@ -207,8 +207,8 @@ impl Gathered {
 
     /// Places where nobody could look.
     pub(crate) fn unknown(&self) -> usize {
-        let unknown = rotation_core::plan::inventory::State::Unknown;
-        self.matrix.rows.iter().filter(|row| row.state == unknown).count()
+        let unknown = |content: &Content| matches!(content, Content::Unknown(_));
+        self.matrix.rows.iter().filter(|row| unknown(&row.sighting.content)).count()
     }
 }
 

@@ -25,7 +25,7 @@ pub enum State {
     Own,
     /// There is nothing, or a bundle lacks what it should contain.
     Absent,
-    /// Nobody could look.
+    /// Nobody could look; or nothing of its CA, or of the key that checks it, was seen.
     Unknown,
 }
 
