@@ -1,6 +1,7 @@
 //! `kubectl rotate-certs inspect` and `check` on a real control plane: nothing is found where nothing is wrong, and each
 //! mix-up is named with its place.
 
+mod machines;
 mod rotation;
 
 use crate::doors::save;
@@ -26,6 +27,7 @@ pub(crate) fn cases() -> Vec<Case> {
     ];
     all.extend(cases![only_reads_are_sent]);
     all.extend(rotation::cases());
+    all.extend(machines::cases());
     all
 }
 
