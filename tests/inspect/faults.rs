@@ -152,7 +152,7 @@ fn there_is_nothing_to_look_at() {
     for (line, code, word) in [
         ("inspect", 2, "name a source"),
         ("check --root nowhere", 1, "cannot look at nowhere: there is no such file"),
-        ("check --root m1 --root m1", 2, "need names"),
+        ("check --root m1 --root m1", 2, "needs a name"),
         ("check --root m1 --places nothing", 2, "one of kubeadm, kubelet, salt"),
         ("check --root m1 --old nowhere.crt", 1, "nowhere.crt"),
     ] {

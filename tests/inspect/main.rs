@@ -13,4 +13,6 @@ mod faults;
 mod matrix;
 mod mixups;
 mod outputs;
+mod ssh;
+mod sshd;
 mod world;

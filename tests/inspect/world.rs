@@ -6,7 +6,7 @@ use snapbox::data::Inline;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 const TOOL: &str = env!("CARGO_BIN_EXE_kubectl-rotate_certs");
@@ -426,6 +426,20 @@ impl World {
             .chain(rest.split_whitespace().map(str::to_owned))
             .collect();
         self.tool(&words)
+    }
+
+    /// Starts a verb and does not wait for it.
+    pub(crate) fn start(&self, line: &str) -> Child {
+        Command::new(TOOL)
+            .args(line.split_whitespace())
+            .env_clear()
+            .env("PATH", std::env::var("PATH").unwrap_or_default())
+            .current_dir(self.dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
     }
 
     pub(crate) fn tool(&self, words: &[String]) -> Outcome {

@@ -13,6 +13,9 @@ Examples:
   # Copies of three machines' files
   kubectl rotate-certs inspect --root m1=copies/m1 --root m2=copies/m2 --root w1=copies/w1
 
+  # Machines as ssh reaches them
+  kubectl rotate-certs inspect --ssh m1 --ssh m2 --ssh w1=ubuntu@10.0.0.3 --sudo
+
   # The cluster beside them: its objects, and what its servers show now
   kubectl rotate-certs inspect --objects --live
 
@@ -21,7 +24,8 @@ Examples:
 
 Exit codes:
   0  done                        2  wrong command line
-  1  unexpected error            4  nothing was found at all";
+  1  unexpected error            4  nothing was found at all
+                                 130  interrupted";
 
 /// Show every place where a certificate, a key or a token lives, and to which generation it belongs
 ///
@@ -48,6 +52,22 @@ pub(crate) struct SourceArgs {
     /// A machine's files: `/` for this one, or a directory with a copy; several with names
     #[arg(help_heading = "Sources", long, value_name = "[NAME=]DIR", value_hint = ValueHint::DirPath)]
     pub(crate) root: Vec<String>,
+
+    /// A machine by ssh, as your own `ssh` reaches it; 32 at a time
+    #[arg(help_heading = "Sources", long, value_name = "[NAME=]HOST", value_hint = ValueHint::Hostname)]
+    pub(crate) ssh: Vec<String>,
+
+    /// An option of `ssh -o`, such as `IdentityFile=FILE`
+    #[arg(help_heading = "Sources", long, value_name = "OPTION", requires = "ssh")]
+    pub(crate) ssh_option: Vec<String>,
+
+    /// Read as root on machines that ssh reaches, by `sudo -n`
+    #[arg(help_heading = "Sources", long, requires = "ssh")]
+    pub(crate) sudo: bool,
+
+    /// How long a machine may take by ssh
+    #[arg(help_heading = "Sources", long, value_name = "DURATION", default_value = "1m", requires = "ssh", value_parser = rotation_core::facts::duration::parse_go)]
+    pub(crate) ssh_timeout: std::time::Duration,
 
     #[command(flatten)]
     pub(crate) beyond: BeyondArgs,

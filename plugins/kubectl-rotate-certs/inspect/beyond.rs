@@ -3,6 +3,7 @@
 use super::beyond_args::BeyondArgs;
 use rotation_core::cli::console::Console;
 use rotation_core::cli::failure::Failure;
+use rotation_core::facts::host::HostSeen;
 use rotation_core::facts::mounts::{self, PodMounts, Published};
 use rotation_core::facts::objects::Callee;
 use rotation_core::facts::sighting::{
@@ -14,9 +15,7 @@ use rotation_core::world::beside;
 use rotation_core::world::cluster::{Cluster, ClusterError, Connection, Scope};
 use rotation_core::world::endpoint::Limits;
 use rotation_core::world::etcd::{EtcdAccess, EtcdError};
-use rotation_core::world::hosts::local;
 use std::collections::HashSet;
-use std::path::Path;
 use std::time::Duration;
 
 const API: Role = Role::new(Component::ApiServer, Domain::Other, Part::Anything);
@@ -38,7 +37,7 @@ pub(crate) struct Found {
 /// Looks at everything that is named, and at the pods' volumes of the machines.
 pub(crate) fn gather(
     args: &BeyondArgs,
-    roots: &[(&Host, &Path)],
+    machines: &[(&Host, HostSeen)],
     interner: &Interner,
     console: &Console,
 ) -> Result<Found, Failure> {
@@ -54,7 +53,7 @@ pub(crate) fn gather(
         found.sightings.extend(objects.sightings);
         called = objects.callees;
         found.sightings.extend(token_keys(cluster));
-        if !roots.is_empty() {
+        if !machines.is_empty() {
             pods = found.pods(cluster, &scope);
         }
     }
@@ -80,7 +79,7 @@ pub(crate) fn gather(
     for access in args.etcds() {
         found.etcd(&access, interner)?;
     }
-    found.mounts(roots, &pods, interner);
+    found.mounts(machines, &pods, interner);
     // A server can be named twice, by a person and by the API.
     let mut met = HashSet::new();
     found.sightings.retain(|sighting| met.insert((sighting.place.clone(), sighting.role)));
@@ -220,14 +219,12 @@ impl Found {
         Ok(())
     }
 
-    fn mounts(&mut self, roots: &[(&Host, &Path)], pods: &[PodMounts], interner: &Interner) {
-        let patterns = mounts::PATTERNS.map(str::to_owned);
+    fn mounts(&mut self, machines: &[(&Host, HostSeen)], pods: &[PodMounts], interner: &Interner) {
         let published = Published::of(&self.sightings);
-        let mut seen = Vec::new();
-        for (host, directory) in roots {
-            let files = local::look(directory, &patterns);
-            seen.push(mounts::of_host(host, &files, pods, &published, interner));
-        }
+        let of_machine = |(host, seen): &(&Host, HostSeen)| {
+            mounts::of_host(host, seen, pods, &published, interner)
+        };
+        let seen: Vec<_> = machines.iter().map(of_machine).collect();
         for one in seen {
             self.sightings.extend(one.sightings);
             self.beyond.behind.extend(one.behind);

@@ -60,6 +60,11 @@ impl Programs {
         self.find(arguments).is_some()
     }
 
+    /// Names of programs, that of the one that is all of them as well.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.0.program.iter().map(|known| known.name.as_str()).chain(["hyperkube"]).collect()
+    }
+
     fn find<'a>(&self, arguments: &'a [String]) -> Option<(&Known, &'a [String])> {
         let name = |word: &'a str| word.rsplit('/').next().unwrap_or(word);
         let (first, rest) = arguments.split_first()?;

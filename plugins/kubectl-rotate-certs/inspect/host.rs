@@ -11,6 +11,9 @@ use rotation_core::facts::sighting::{
 use rotation_core::plan::certificate::{Contents, SetFile};
 use std::collections::BTreeMap;
 
+/// Why nothing is said of a file that is named, and of which the machine was not asked.
+const NOT_ASKED: &str = "it is named where nobody looked for names";
+
 /// A machine, looked at.
 #[derive(Debug, Default)]
 pub(crate) struct Looked {
@@ -135,6 +138,13 @@ pub(crate) fn interpret(
     work.finish()
 }
 
+/// A machine of which nothing was seen.
+pub(crate) fn unreachable(host: &Host, why: &str) -> Looked {
+    let role = Role::new(Component::Other, Domain::Other, Part::Anything);
+    let place = Place::file(host, "/");
+    Looked { sightings: vec![Sighting::unknown(place, role, why)], ..Looked::default() }
+}
+
 struct Work<'a> {
     host: &'a Host,
     seen: &'a HostSeen,
@@ -206,8 +216,7 @@ impl Work<'_> {
         }
         let place = Place::file(self.host, path);
         let Some(file) = self.seen.files.get(path) else {
-            self.looked.sightings.push(Sighting::absent(place, role));
-            return;
+            return self.looked.sightings.push(Sighting::unknown(place, role, NOT_ASKED));
         };
         let content = match &file.content {
             Ok(bytes) if role.part == Part::Token => {
@@ -250,7 +259,10 @@ impl Work<'_> {
         let place = Place::file(self.host, path);
         let file = self.seen.files.get(path);
         let pieces = match file.map(|file| &file.content) {
-            None => return self.looked.sightings.push(Sighting::absent(place, whole)),
+            None => {
+                let sighting = Sighting::unknown(place, whole, NOT_ASKED);
+                return self.looked.sightings.push(sighting);
+            }
             Some(Err(fault)) => {
                 let sighting = Sighting::new(place, whole, fault_content(fault, path));
                 return self.looked.sightings.push(sighting);

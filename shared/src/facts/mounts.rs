@@ -333,6 +333,11 @@ fn readers(pod: &PodMounts, volume: &str) -> Vec<Reader> {
     mounting.map(reader).collect()
 }
 
+/// Whether a path is one of a volume that may be a service account's.
+pub fn is_mount(path: &str) -> bool {
+    Path::of(path).is_some()
+}
+
 /// A path below a kubelet's directory, taken apart.
 struct Path<'a> {
     uid: &'a str,

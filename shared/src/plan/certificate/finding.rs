@@ -263,7 +263,7 @@ kinds! {
     KubeconfigCaStale, "kubeconfig-ca-other", Error, "A kubeconfig trusts another CA than the set's", "put the set's CA into `certificate-authority-data`: `kubectl config set-cluster NAME --embed-certs --certificate-authority CA --kubeconfig FILE`";
 
     // Places.
-    PlaceUnknown, "place-unknown", Warning, "A place could not be looked at: what it holds is not known", "run it as somebody who has the right, or waive this place by name";
+    PlaceUnknown, "place-unknown", Warning, "A place could not be looked at: what it holds is not known", "reach its machine, or run it as somebody who has the right; or waive this place by name";
     PlaceAbsent, "place-absent", Error, "A file that its layout asks for, or that a component names, is not there", "restore FILE, or take it out of the component's flags";
     PlaceForeign, "place-foreign", Error, "A place holds something of another CA than the one that it belongs under", "put back what belongs there, or issue it again under the right CA";
     PlaceBehind, "place-behind", Warning, "A place holds the old generation, and others of its kind have the new one", "bring the new generation to FILE as well, and restart what reads it";

@@ -2,3 +2,4 @@
 
 pub mod bosh;
 pub mod local;
+pub mod ssh;
