@@ -128,6 +128,11 @@ fn with_objects(lab: &labs::Lab, namespace: &str) {
             "data": { "tls.crt": encode(pair.pem()), "tls.key": encode(pair.key_pem()) },
         }),
     );
+    // More than etcd gives in one answer.
+    for n in 0..40 {
+        let secret = json!({ "metadata": { "name": format!("many-{n}") }, "stringData": { "ca.crt": pair.pem() } });
+        lab.api.post(&path, &secret);
+    }
     // Written several times, and deleted: only the last one counts.
     for name in ["kept", "gone"] {
         lab.api.post(
@@ -280,6 +285,7 @@ fn a_snapshot_of_a_running_etcd_says_what_the_api_says() {
         fields(&cluster(&lab.kubeconfig).sightings(&Scope::All, &Interner::default()).sightings);
     assert_eq!(fields(&stored.sightings), api);
     assert!(api.contains_key("secrets/doors/kept#ca.crt"), "{api:?}");
+    assert_eq!(api.keys().filter(|key| key.starts_with("secrets/doors/many-")).count(), 40);
     assert!(!api.contains_key("secrets/doors/gone#ca.crt"));
     // The running etcd says the same.
     let pki = rough.pki().join("etcd");
