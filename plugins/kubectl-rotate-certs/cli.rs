@@ -59,6 +59,10 @@ pub(crate) enum Verb {
     Generate(Box<generate::GenerateArgs>),
     /// Look at certificates, keys and kubeconfig files, and say what is wrong with them
     Verify(Box<crate::verify::args::VerifyArgs>),
+    /// Show every place where a certificate, a key or a token lives, and to which generation it belongs
+    Inspect(Box<crate::inspect::args::InspectArgs>),
+    /// Look at every place, and say what is wrong: torn rotations, places that lag behind, dates, keys, modes
+    Check(Box<crate::inspect::check_args::CheckArgs>),
     /// Completion for shells and for kubectl
     Completion(CompletionArgs),
 }
@@ -86,6 +90,13 @@ impl CommandLine for Args {
                 .into_iter()
                 .filter_map(crate::layout::Layout::embedded)
                 .map(|layout| Candidate::new(layout.name, layout.about))
+                .collect(),
+            "places" => crate::inspect::places::Places::names()
+                .into_iter()
+                .filter_map(|name| {
+                    let places = crate::inspect::places::Places::embedded(name)?;
+                    Some(Candidate::new(name, places.about))
+                })
                 .collect(),
             _ => Vec::new(),
         }

@@ -1,6 +1,8 @@
 //! What the tool does, command by command.
 
+mod check;
 mod generate;
+mod inspect;
 mod report;
 mod verify;
 
@@ -19,6 +21,8 @@ pub(crate) fn run(args: Args, console: &Console) -> Result<Exit, Failure> {
     match &args.verb {
         Verb::Generate(generate) => generate::run(generate, console),
         Verb::Verify(verify) => verify::run(verify, console),
+        Verb::Check(check) => check::run(check, console),
+        Verb::Inspect(inspect) => inspect::run(inspect, console),
         Verb::Completion(args) => completion::run(*args, console),
     }
 }

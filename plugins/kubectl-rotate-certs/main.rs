@@ -1,8 +1,10 @@
-//! `kubectl rotate-certs`: makes a new generation of certificates, right in every field, and verifies any.
+//! `kubectl rotate-certs`: makes a new generation of certificates, right in every field, verifies any, and finds
+//! every place where one lives.
 
 mod cli;
 mod command;
 mod generate;
+mod inspect;
 mod issue;
 mod layout;
 mod observe;

@@ -8,4 +8,4 @@ mod report;
 pub(crate) mod rows;
 mod sarif;
 
-pub(crate) use report::Report;
+pub(crate) use report::{Report, place};

@@ -15,6 +15,7 @@ mod certs;
 mod lab_figures;
 mod measure;
 mod protobuf;
+mod snapshot;
 mod table;
 mod tokens;
 mod wave;
@@ -65,6 +66,8 @@ enum Part {
     Check,
     /// Five BOSH VMs: verify, restart, and the runbook's way; needs root
     Bosh,
+    /// A snapshot of etcd of 1 GiB
+    Snapshot,
     /// A complete PKI, beside kubeadm's, and the leaves of 1,000 machines
     Certs,
 }
@@ -92,6 +95,7 @@ fn main() -> Result<ExitCode> {
         Part::Tokens => tokens::reset(&mut table, rounds.min(3)),
         Part::Check => tokens::check(&mut table, rounds.min(5)),
         Part::Bosh => bosh::figures(&mut table, rounds),
+        Part::Snapshot => snapshot::figures(&mut table, rounds.min(5)),
         Part::Certs => certs::certs(&mut table, rounds),
     });
     // Also what was measured before something failed.

@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 /// The tool, as it is released.
 const TOOL: &str = env!("CARGO_BIN_EXE_kubectl-reset_sa_secrets");
 
+/// The other tool that looks at secrets.
+const CERTS: &str = env!("CARGO_BIN_EXE_kubectl-rotate_certs");
+
 /// Namespaces, each with the token of its account `default`; four of them are Kubernetes' own.
 const NAMESPACES: u32 = 300;
 
@@ -121,6 +124,15 @@ pub(crate) fn check(table: &mut Table, rounds: usize) -> Result<()> {
         None,
     );
     table.bytes("the same, peak memory", peak(ours())?, peak(peer())?, 64 << 20);
+    // The same cluster for another tool, with the volumes of no machine: pods are listed all the same.
+    let node = home.path().join("node");
+    std::fs::create_dir(&node).context("a machine without files")?;
+    let node = node.display().to_string();
+    let certs = command(Path::new(CERTS), home.path());
+    let inspect = || certs(&["inspect", "--objects", "--root", &node, "-o", "json"]);
+    let all = median(rounds, || time(inspect(), 0))?;
+    table.time("5,000 pods, 2,000 token secrets: inspect --objects", all, None, Some(3.0));
+    table.memory("the same, peak memory", peak(inspect())?, 64 << 20);
     Ok(())
 }
 

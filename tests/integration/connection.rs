@@ -162,7 +162,7 @@ fn a_server_that_has_just_come_back_may_forbid_what_it_allows() {
     api.fault(eviction().hang_up());
     api.fault(eviction().answer(
         403,
-        &json!({"kind": "Status", "status": "Failure", "reason": "Forbidden", "message": "not yet", "code": 403}).to_string(),
+        json!({"kind": "Status", "status": "Failure", "reason": "Forbidden", "message": "not yet", "code": 403}).to_string(),
     ));
     let sandbox = Sandbox::with(&api.kubeconfig());
     sandbox.run("dns --yes").exits(0).says("which has only just come back: not yet");

@@ -87,7 +87,7 @@ fn a_pod_replaced_between_look_and_change_is_left_alone() {
     // A StatefulSet's pod keeps its name: only the UID tells.
     let conflict = json!({"kind": "Status", "status": "Failure", "reason": "Conflict", "code": 409,
         "message": "Operation cannot be fulfilled on pods \"coredns-1\": Precondition failed: UID in precondition: a, UID in object meta: b"});
-    api.fault(Fault::on("POST", EVICTIONS).answer(409, &conflict.to_string()));
+    api.fault(Fault::on("POST", EVICTIONS).answer(409, conflict.to_string()));
     let name = "coredns-1";
     let moved = api.clone();
     std::thread::spawn(move || {

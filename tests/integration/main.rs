@@ -15,8 +15,10 @@ mod awkward;
 mod bosh;
 mod certs;
 mod connection;
+mod doors;
 mod faults;
 mod harness;
+mod inspecting;
 mod interrupts;
 mod nodes;
 mod promises;
@@ -50,5 +52,7 @@ fn main() -> ExitCode {
         reset_on_lab::cases(),
         bosh::cases(),
         certs::cases(),
+        doors::cases(),
+        inspecting::cases(),
     ])
 }

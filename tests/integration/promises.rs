@@ -234,7 +234,7 @@ fn remote_text_is_cleaned() {
         double::Fault::on("POST", "/api/v1/namespaces/kube-system/pods")
             .answer(
                 403,
-                &serde_json::json!({"kind": "Status", "status": "Failure", "reason": "Forbidden",
+                serde_json::json!({"kind": "Status", "status": "Failure", "reason": "Forbidden",
                 "message": format!("no {hostile} rights"), "code": 403})
                 .to_string(),
             )

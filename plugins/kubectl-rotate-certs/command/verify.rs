@@ -72,6 +72,7 @@ fn report(
     let certificates: HashSet<&[u8]> =
         files.iter().flat_map(|f| &f.contents.certificates).map(|c| c.value.der()).collect();
     Report {
+        verb: "verify",
         at,
         files: files.iter().map(|file| file.path.clone()).collect(),
         certificates: certificates.len(),

@@ -19,7 +19,8 @@ pub(super) fn suites(report: &Report) -> String {
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let numbers = format!("tests=\"{}\" failures=\"{failed}\" errors=\"0\"", files.len());
     let _ = writeln!(text, "<testsuites {numbers}>");
-    let _ = writeln!(text, "  <testsuite name=\"{} verify\" {numbers}>", escaped(TOOL.name));
+    let _ =
+        writeln!(text, "  <testsuite name=\"{} {}\" {numbers}>", escaped(TOOL.name), report.verb);
     for (file, findings) in files {
         let name = escaped(file);
         if findings.is_empty() {

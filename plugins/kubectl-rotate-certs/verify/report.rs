@@ -18,6 +18,8 @@ const SCHEMA_VERSION: &str = "rotation/certificate-findings/v1";
 /// What was looked at, and what was found.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
+    /// The command that looked: `verify`.
+    pub(crate) verb: &'static str,
     /// As of when.
     pub(crate) at: Timestamp,
     /// Files that hold something.
@@ -67,34 +69,50 @@ impl Report {
         match format {
             VerifyFormat::Text => Ok(self.text()),
             VerifyFormat::Json => json::document(&self.document(), Format::Json),
-            VerifyFormat::Sarif => json::document(&sarif::log(self), Format::Json),
-            VerifyFormat::Junit => Ok(junit::suites(self)),
+            VerifyFormat::Sarif => self.sarif(),
+            VerifyFormat::Junit => Ok(self.junit()),
         }
     }
 
-    /// One sentence about all of it, for stderr.
-    pub(crate) fn summary(&self) -> String {
+    /// SARIF 2.1.0.
+    pub(crate) fn sarif(&self) -> Result<String, DocumentError> {
+        json::document(&sarif::log(self), Format::Json)
+    }
+
+    /// JUnit's XML.
+    pub(crate) fn junit(&self) -> String {
+        junit::suites(self)
+    }
+
+    /// How many findings there are of each severity.
+    pub(crate) fn numbers(&self) -> String {
         let number = |severity| self.findings.iter().filter(|f| f.severity() == severity).count();
         let (errors, warnings, notes) =
             (number(Severity::Error), number(Severity::Warning), number(Severity::Note));
-        let seen = format!(
-            "{} and {} in {}",
-            count(self.certificates, "certificate"),
-            count(self.keys, "private key"),
-            count(self.files.len(), "file")
-        );
         if errors + warnings + notes == 0 {
-            return format!("{seen}: nothing was found");
+            return "nothing was found".to_owned();
         }
         format!(
-            "{seen}: {}, {}, {}",
+            "{}, {}, {}",
             count(errors, "error"),
             count(warnings, "warning"),
             count(notes, "note")
         )
     }
 
-    fn text(&self) -> String {
+    /// One sentence about all of it, for stderr.
+    pub(crate) fn summary(&self) -> String {
+        format!(
+            "{} and {} in {}: {}",
+            count(self.certificates, "certificate"),
+            count(self.keys, "private key"),
+            count(self.files.len(), "file"),
+            self.numbers()
+        )
+    }
+
+    /// Each finding, and what to do, for people.
+    pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         for finding in &self.findings {
             let severity = finding.severity();
@@ -142,7 +160,7 @@ impl Report {
 }
 
 /// File and line of a place.
-pub(super) fn place(place: &str) -> (&str, Option<u64>) {
+pub(crate) fn place(place: &str) -> (&str, Option<u64>) {
     match place.rsplit_once(':') {
         Some((file, line)) if !file.is_empty() => match line.parse() {
             Ok(line) => (file, Some(line)),
@@ -160,6 +178,7 @@ pub(super) mod tests {
     /// An error with a line, and a note with text that must be escaped.
     pub(crate) fn report() -> Report {
         Report {
+            verb: "verify",
             at: Timestamp::UNIX_EPOCH,
             files: vec!["pki/a b.crt".into(), "pki/ca.crt".into(), "pki/ok.crt".into()],
             certificates: 3,

@@ -221,7 +221,7 @@ impl TokenWire {
             replaces: metadata.annotations.contains_key(REPLACES),
             resource_version: metadata.resource_version.as_str().into(),
             created: metadata.creation_timestamp.unwrap_or(Timestamp::UNIX_EPOCH),
-            written: metadata.managed_fields.iter().filter_map(|m| m.time).max(),
+            written: metadata.data_written(),
             immutable,
             deleting: metadata.deletion_timestamp.is_some(),
             token: data.token.map(|(text, digest)| HeldToken::new(text, digest)),

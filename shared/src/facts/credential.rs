@@ -17,6 +17,16 @@ impl Digest {
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
+
+    /// One that was computed elsewhere.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its octets.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
 }
 
 impl fmt::Display for Digest {
@@ -127,7 +137,7 @@ impl ContentWire {
     }
 
     fn written(&self) -> Option<Timestamp> {
-        self.metadata.managed_fields.iter().filter_map(|m| m.time).max()
+        self.metadata.data_written()
     }
 
     /// As a token secret.

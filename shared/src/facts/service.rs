@@ -46,6 +46,24 @@ struct ServiceSpec {
     selector: BTreeMap<String, String>,
     #[serde(rename = "clusterIP")]
     cluster_ip: String,
+    #[serde(deserialize_with = "null_as_default")]
+    ports: Vec<Port>,
+}
+
+/// A port of a Service or of its endpoints; it has no name where it is the only one.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Port {
+    #[serde(deserialize_with = "null_as_default")]
+    name: String,
+    port: u16,
+}
+
+impl ServiceWire {
+    /// What a port of it is called.
+    pub fn name_of(&self, port: u16) -> Option<&str> {
+        self.spec.ports.iter().find(|p| p.port == port).map(|p| &*p.name)
+    }
 }
 
 /// Endpoints of the API: served by every version, unlike EndpointSlices.
@@ -61,6 +79,8 @@ pub struct EndpointsWire {
 struct Subset {
     #[serde(deserialize_with = "null_as_default")]
     addresses: Vec<Address>,
+    #[serde(deserialize_with = "null_as_default")]
+    ports: Vec<Port>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -73,6 +93,17 @@ impl EndpointsWire {
     /// The addresses that are ready.
     pub fn addresses(&self) -> Vec<String> {
         self.subsets.iter().flat_map(|s| &s.addresses).map(|a| a.ip.clone()).collect()
+    }
+
+    /// Addresses that are ready, with the port of this name.
+    pub fn sockets(&self, port: &str) -> Vec<(String, u16)> {
+        let mut sockets = Vec::new();
+        for subset in &self.subsets {
+            for port in subset.ports.iter().filter(|p| p.name == port) {
+                sockets.extend(subset.addresses.iter().map(|a| (a.ip.clone(), port.port)));
+            }
+        }
+        sockets
     }
 
     /// Addresses that are ready.

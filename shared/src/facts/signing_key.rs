@@ -1,5 +1,6 @@
 //! Public keys that tokens are verified with, and whether a token was signed with one of them: asked of nobody.
 
+use super::credential::Digest;
 use super::held::HeldToken;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -25,6 +26,17 @@ enum PublicKey {
     Ec {
         point: Vec<u8>,
     },
+}
+
+#[derive(Deserialize)]
+struct JwkNames {
+    keys: Vec<JwkName>,
+}
+
+#[derive(Deserialize)]
+struct JwkName {
+    #[serde(default)]
+    kid: String,
 }
 
 /// Who signed a token.
@@ -79,6 +91,16 @@ impl PublicKeys {
     pub fn from_jwks(text: &[u8]) -> Option<Self> {
         let set: JwkSet = serde_json::from_slice(text).ok()?;
         Some(Self(set.keys.into_iter().filter_map(Jwk::key).collect()))
+    }
+
+    /// SHA-256 of the public keys that a JSON web key set names, as API servers name them since they publish any.
+    pub fn digests_of_jwks(text: &[u8]) -> Option<Vec<Digest>> {
+        let set: JwkNames = serde_json::from_slice(text).ok()?;
+        let digest = |name: JwkName| {
+            let bytes = URL_SAFE_NO_PAD.decode(name.kid).ok()?;
+            Some(Digest::from_bytes(bytes.try_into().ok()?))
+        };
+        Some(set.keys.into_iter().filter_map(digest).collect())
     }
 
     /// How many.

@@ -76,6 +76,26 @@ pub struct ManagedFields {
     pub manager: String,
     /// Its last change; too old on some servers, never too new.
     pub time: Option<Timestamp>,
+    /// Which fields are its.
+    #[serde(rename = "fieldsV1")]
+    pub fields: Option<OwnedFields>,
+}
+
+impl ManagedFields {
+    /// Whether it can have written `data`; a writer whose fields nobody recorded can have.
+    ///
+    /// API servers write a label into each token secret on each day on which its token is used (since 1.26).
+    pub fn can_be_of_data(&self) -> bool {
+        self.fields.as_ref().is_none_or(|fields| fields.data.is_some())
+    }
+}
+
+/// The fields of one writer, as far as anybody asks.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct OwnedFields {
+    #[serde(rename = "f:data")]
+    data: Option<serde::de::IgnoredAny>,
 }
 
 /// An owner reference.
@@ -96,6 +116,12 @@ pub struct OwnerReference {
 }
 
 impl Meta {
+    /// The newest write of `data` that its writers' records show; too old on some servers, never too new.
+    pub fn data_written(&self) -> Option<Timestamp> {
+        let records = self.managed_fields.iter().filter(|record| record.can_be_of_data());
+        records.filter_map(|record| record.time).max()
+    }
+
     /// The controller, if there is one.
     pub fn controller(&self) -> Option<Owner> {
         self.owner_references.iter().find(|o| o.controller).map(|o| Owner {
@@ -162,6 +188,16 @@ impl LabelSelector {
             });
         }
         selector
+    }
+}
+
+/// Text that is wiped when it is let go.
+#[derive(Default)]
+pub struct Wiped(pub zeroize::Zeroizing<String>);
+
+impl<'de> Deserialize<'de> for Wiped {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(zeroize::Zeroizing::new(text)))
     }
 }
 

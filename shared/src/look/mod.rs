@@ -2,5 +2,6 @@
 //!
 //! Changes nothing. What one tool alone reads stays in that tool.
 
+pub mod places;
 pub mod pods;
 pub mod tokens;

@@ -5,5 +5,6 @@
 
 pub mod certificate;
 pub mod document;
+pub mod inventory;
 pub mod recycle;
 pub mod staleness;

@@ -7,7 +7,9 @@
 use crate::facts::exit::{Exit, Fault};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 
 /// Why a file could not be used: what was meant, where, and the system's reason.
@@ -148,6 +150,15 @@ pub fn names_ending(directory: &Path, suffix: &str) -> Result<Vec<PathBuf>, File
 ///
 /// The new file is private; the rename is on disk when this returns.
 pub fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    replace_with(path, content, 0o600)
+}
+
+/// The same for a file that is no secret: others read it, as a monitoring agent does. The umask is not asked.
+pub fn publish(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    replace_with(path, content, 0o644)
+}
+
+fn replace_with(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
     let fail = |e| FileError::new("write", path, e);
     refuse_link("write", path)?;
     let (directory, name) = split(path).map_err(fail)?;
@@ -172,6 +183,7 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
     };
     let written = file
         .write_all(content)
+        .and_then(|()| file.set_permissions(fs::Permissions::from_mode(mode)))
         .and_then(|()| file.sync_all())
         .and_then(|()| fs::rename(&beside, path));
     if let Err(e) = written {

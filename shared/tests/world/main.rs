@@ -2,11 +2,15 @@
 #![expect(clippy::disallowed_methods, reason = "tests make the world that the doors look at")]
 
 mod acting;
+mod beyond;
 mod connecting;
+mod endpoints;
 mod feeding;
 mod files;
 mod interrupting;
 mod listing;
+mod looking;
 mod secrecy;
 mod setup;
+mod sighting;
 mod trusting;

@@ -72,3 +72,8 @@ pub fn named_bits(set: &[u8]) -> Vec<u8> {
 pub fn octets(content: &[u8]) -> Vec<u8> {
     wrap(0x04, content)
 }
+
+/// `[NUMBER]` around an element.
+pub fn tagged(number: u8, content: &[u8]) -> Vec<u8> {
+    wrap(0xa0 | number, content)
+}

@@ -3,6 +3,7 @@
 //! What makes certificates for people sets each field right and cannot be talked out of it. Here each field is written by
 //! hand, so that a test can have exactly one wrong: a [`Draft`] begins good, is changed, and is signed.
 
+pub mod bolt;
 pub mod der;
 mod draft;
 mod key;

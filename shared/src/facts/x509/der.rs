@@ -2,17 +2,17 @@
 
 /// One element: its tag, what is in it, and both together.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Element<'a> {
-    pub(super) tag: u8,
-    pub(super) content: &'a [u8],
-    pub(super) whole: &'a [u8],
+pub(in crate::facts) struct Element<'a> {
+    pub(in crate::facts) tag: u8,
+    pub(in crate::facts) content: &'a [u8],
+    pub(in crate::facts) whole: &'a [u8],
 }
 
-pub(super) const SEQUENCE: u8 = 0x30;
-pub(super) const BIT_STRING: u8 = 0x03;
+pub(in crate::facts) const SEQUENCE: u8 = 0x30;
+pub(in crate::facts) const BIT_STRING: u8 = 0x03;
 
 /// The first element and what follows it; `None` where there is none of a definite length of at most four octets.
-pub(super) fn element(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
+pub(in crate::facts) fn element(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
     let (tag, rest) = bytes.split_first()?;
     let (first, mut rest) = rest.split_first()?;
     let mut length = usize::from(*first);
@@ -34,23 +34,23 @@ pub(super) fn element(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
 }
 
 /// The content of the first element, if it has this tag, and what follows it.
-pub(super) fn content(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+pub(in crate::facts) fn content(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     element(bytes).filter(|(found, _)| found.tag == tag).map(|(found, rest)| (found.content, rest))
 }
 
 /// What is signed, by which algorithm, and the signature: `SEQUENCE { body, AlgorithmIdentifier, BIT STRING }`, as
 /// certificates (RFC 5280, 4.1) and requests (RFC 2986, 4) have it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct SignedParts<'a> {
+pub(in crate::facts) struct SignedParts<'a> {
     /// The signed element, whole.
-    pub(super) body: &'a [u8],
+    pub(in crate::facts) body: &'a [u8],
     /// The content of the algorithm's SEQUENCE.
-    pub(super) algorithm: &'a [u8],
+    pub(in crate::facts) algorithm: &'a [u8],
     /// The signature.
-    pub(super) signature: &'a [u8],
+    pub(in crate::facts) signature: &'a [u8],
 }
 
-pub(super) fn signed_parts(bytes: &[u8]) -> Option<SignedParts<'_>> {
+pub(in crate::facts) fn signed_parts(bytes: &[u8]) -> Option<SignedParts<'_>> {
     let (inside, _) = content(bytes, SEQUENCE)?;
     let (body, rest) = element(inside)?;
     let (algorithm, rest) = content(rest, SEQUENCE)?;
@@ -61,7 +61,7 @@ pub(super) fn signed_parts(bytes: &[u8]) -> Option<SignedParts<'_>> {
 }
 
 /// The algorithm's content and the key of a SubjectPublicKeyInfo (RFC 5280, 4.1.2.7).
-pub(super) fn key_parts(spki: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(in crate::facts) fn key_parts(spki: &[u8]) -> Option<(&[u8], &[u8])> {
     let (inside, _) = content(spki, SEQUENCE)?;
     let (algorithm, rest) = content(inside, SEQUENCE)?;
     let (bits, _) = content(rest, BIT_STRING)?;

@@ -6,7 +6,7 @@
 
 mod algorithm;
 mod certificate;
-mod der;
+pub(in crate::facts) mod der;
 mod extensions;
 mod key;
 mod name;

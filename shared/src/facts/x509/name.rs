@@ -1,6 +1,7 @@
 //! Distinguished names.
 
 use std::fmt;
+use x509_parser::prelude::FromDer as _;
 use x509_parser::x509::X509Name;
 
 /// A distinguished name: what is compared, and what people read.
@@ -24,6 +25,12 @@ impl Name {
             common_names: texts(name.iter_common_name().collect()),
             organizations: texts(name.iter_organization().collect()),
         }
+    }
+
+    /// Reads DER; `None` for what is no name, or has more behind it.
+    pub fn from_der(bytes: &[u8]) -> Option<Self> {
+        let (rest, name) = X509Name::from_der(bytes).ok()?;
+        rest.is_empty().then(|| Self::of(&name))
     }
 
     /// The DER of the whole name.

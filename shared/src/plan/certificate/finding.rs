@@ -232,6 +232,7 @@ kinds! {
     // Dates.
     Expired, "expired", Error, "It is no longer valid", REISSUE;
     NotYetValid, "not-yet-valid", Error, "It is not valid yet", "look at the clock with `date -u`, and issue it again where that is right";
+    ExpiresCritically, "expires-critically", Error, "It ends very soon", REISSUE;
     ExpiresSoon, "expires-soon", Warning, "It ends soon", REISSUE;
     DatesInverted, "dates-inverted", Error, "It ends before it begins", REISSUE;
     LivesTooLong, "lives-too-long", Warning, "It is valid for longer than its kind should be", REISSUE;
@@ -261,11 +262,40 @@ kinds! {
     KubeconfigUnreadable, "kubeconfig-unreadable", Error, "A kubeconfig cannot be read", "look at it with `kubectl config view --kubeconfig FILE`";
     KubeconfigCaStale, "kubeconfig-ca-other", Error, "A kubeconfig trusts another CA than the set's", "put the set's CA into `certificate-authority-data`: `kubectl config set-cluster NAME --embed-certs --certificate-authority CA --kubeconfig FILE`";
 
+    // Places.
+    PlaceUnknown, "place-unknown", Warning, "A place could not be looked at: what it holds is not known", "reach its machine, or run it as somebody who has the right; or waive this place by name";
+    PlaceAbsent, "place-absent", Error, "A file that its layout asks for, or that a component names, is not there", "restore FILE, or take it out of the component's flags";
+    PlaceForeign, "place-foreign", Error, "A place holds something of another CA than the one that it belongs under", "put back what belongs there, or issue it again under the right CA";
+    PlaceBehind, "place-behind", Warning, "A place holds the old generation, and others of its kind have the new one", "bring the new generation to FILE as well, and restart what reads it";
+    TrustLacksCa, "trust-lacks-ca", Error, "A place does not trust a CA under which others show certificates or tokens", "add that CA to FILE, beside the one that is there, and restart what reads it";
+    BundleLacksCa, "bundle-lacks-ca", Error, "The system's bundle does not contain the cluster's CA", "run `update-ca-certificates` on that machine";
+    RotationTorn, "rotation-torn", Error, "Certificates of one generation are shown to somebody who trusts the other one alone", "bring both CAs to every place that trusts, before anything else";
+    RotationUnfinished, "rotation-unfinished", Warning, "Two generations are in use: a rotation is left half done", "finish it, or go back";
+    LinkElsewhere, "link-elsewhere", Warning, "A file should be a link, and is a copy or leads elsewhere: it is not renewed with the file that it should lead to", "make it a link with `ln -sfn TARGET FILE`";
+    ProcessStale, "process-older-than-file", Error, "A process started before its file changed: it holds what stood there before", "restart it";
+    SigningKeyUnverified, "signing-key-unverified", Error, "Tokens are signed with a key by which no API server checks them", "add its public key to `--service-account-key-file` of every API server";
+    TokenKeyUnknown, "token-key-unknown", Error, "A token is signed by a key that no API server knows", "renew it: `kubectl reset-sa-secrets` for token secrets, a new kubeconfig elsewhere";
+    TokenExpired, "token-expired", Error, "A token is no longer valid", "renew it: `kubectl reset-sa-secrets` for token secrets, a new kubeconfig elsewhere";
+    FrontProxyShared, "front-proxy-ca-shared", Error, "The front proxy's CA is the cluster's: each client of the cluster can say that it is anybody", "give the front proxy a CA of its own";
+    InsecurePort, "insecure-port", Error, "A component listens without TLS", "close that port: no flag is better than a firewall";
+    SecretsUnencrypted, "secrets-unencrypted", Note, "The API server is not told to encrypt secrets in etcd: whoever reads its disks or its backups has all of them", "set `--encryption-provider-config`";
+    KubeletUnverified, "kubelet-serving-unverified", Note, "The API server is not told a CA for the kubelets' certificates: it sends `logs`, `exec` and their credentials to whoever answers", "set `--kubelet-certificate-authority`, once kubelets have certificates of that CA";
+    ClockDiffers, "clock-differs", Warning, "A machine's clock differs from this one's: dates of certificates and tokens are judged differently there", "look at its time service: `timedatectl`";
+    WaiverExpired, "waiver-expired", Warning, "An exception has come to its end, and what it left out is counted again", "mend what it left out, or give the exception another date";
+    WaiverUnused, "waiver-unused", Note, "An exception leaves nothing out", "take it out of the file";
+
     // Modes and owners.
     KeyMode, "key-mode", Error, "Others can read a private key", "run `chmod 600 FILE`";
     CertificateMode, "certificate-mode", Warning, "Others can change a certificate", "run `chmod 644 FILE`";
     DirectoryMode, "directory-mode", Warning, "Others can change files of a directory with private keys", "run `chmod 700 FILE`";
     FileOwner, "file-owner", Warning, "The file belongs neither to root nor to you", "run `chown root:root FILE`";
+
+    // Clusters.
+    BundleUnfit, "bundle-does-not-verify", Error, "What a webhook or an aggregated API shows is not verified by the bundle that API servers have for it", "put the CA that signed it into FILE, beside the one that is there; where an operator keeps that field, let it do so";
+    MountBehind, "mount-behind", Warning, "A pod's volume holds something else than the object that it comes from", "wait two minutes for the kubelet; then recycle the pod, and look at that node's kubelet";
+    StoredDiffers, "stored-differs", Warning, "etcd stores something else than the API says", "save a newer snapshot; where it still differs, an API server reads another etcd, or has not heard of a change";
+    SecretsOpen, "secrets-stored-open", Note, "Secrets are stored in etcd as they are: whoever reads its disks or its backups has all of them", "set `--encryption-provider-config` at every API server, and write all Secrets again; keep this file like a private key";
+    CaKeysUploaded, "ca-keys-uploaded", Warning, "Private keys of CAs lie in the cluster, encrypted, for control planes to come", "run `kubectl delete secret kubeadm-certs -n kube-system` once no control plane is to join";
 }
 
 impl fmt::Display for Kind {

@@ -17,6 +17,7 @@ mod plugin;
 mod proxy;
 mod query;
 mod read;
+mod sightings;
 mod tls_fault;
 mod token_file;
 mod tokens;
@@ -41,14 +42,17 @@ use super::interrupt::Interrupt;
 use crate::facts::account::{Account, AccountToken, OtherSecret};
 use crate::facts::budget::Budget;
 use crate::facts::ca_bundle::CaBundle;
-use crate::facts::credential::{RootCa, SecretName, TokenSecret};
+use crate::facts::credential::{Digest, RootCa, SecretName, TokenSecret};
 use crate::facts::held::HeldToken;
 use crate::facts::identity::{ClusterIdentity, ObjectRef};
 use crate::facts::jwt::Claims;
+use crate::facts::mounts::PodMounts;
 use crate::facts::node::Node;
+use crate::facts::objects::ObjectsSeen;
 use crate::facts::pod::{Interner, Pod};
 use crate::facts::selector::Selector;
 use crate::facts::service::Service;
+use crate::facts::sighting::Interner as Certificates;
 use crate::facts::signing_key::PublicKeys;
 use crate::facts::version::ServerVersion;
 use crate::facts::workload::{Workload, WorkloadKind};
@@ -91,6 +95,31 @@ impl Cluster {
     /// Which cluster this is: the UID of namespace `kube-system`.
     pub fn identity(&self) -> Result<ClusterIdentity, ClusterError> {
         self.runner.block_on(read::identity(&self.asker))
+    }
+
+    /// Certificates, keys and tokens in objects of the API; of kinds that cannot be listed, why.
+    pub fn sightings(&self, scope: &Scope, interner: &Certificates) -> ObjectsSeen {
+        self.runner.block_on(sightings::sightings(&self.asker, scope, interner))
+    }
+
+    /// SHA-256 of the public keys by which the server checks tokens; `None` where it does not offer them.
+    pub fn published_key_digests(&self) -> Result<Option<Vec<Digest>>, ClusterError> {
+        self.runner.block_on(tokens::published_key_digests(&self.asker))
+    }
+
+    /// The sockets behind a port of a Service that are ready.
+    pub fn service_sockets(
+        &self,
+        namespace: &str,
+        name: &str,
+        port: u16,
+    ) -> Result<Vec<(String, u16)>, ClusterError> {
+        self.runner.block_on(sightings::service_sockets(&self.asker, namespace, name, port))
+    }
+
+    /// Pods with volumes that hold a CA or a token.
+    pub fn pod_mounts(&self, scope: &Scope) -> Result<Vec<PodMounts>, ClusterError> {
+        self.runner.block_on(sightings::pod_mounts(&self.asker, scope))
     }
 
     /// What the server says of its version; 0.0 where it says nothing that can be read.

@@ -158,7 +158,7 @@ impl ConnectFault {
     }
 
     /// Finds the cause in a chain of errors.
-    pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
+    pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
         let mut next = Some(error);
         let mut last = None;
         let mut found = None;

@@ -9,6 +9,7 @@ use crate::facts::account::{
     Account, AccountToken, AccountWire, OtherSecret, TOKEN_TYPE, TokenWire,
 };
 use crate::facts::ca_bundle::CaBundle;
+use crate::facts::credential::Digest;
 use crate::facts::held::HeldToken;
 use crate::facts::identity::Uid;
 use crate::facts::selector::Selector;
@@ -310,6 +311,19 @@ pub(super) async fn published_keys(asker: &Asker) -> Result<Option<PublicKeys>, 
             ClusterError::Api { code: 401 | 403 | 404 | 406, .. }
             | ClusterError::NotAnApiServer { .. },
         ) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// SHA-256 of the public keys by which the server checks tokens; `None` where it does not offer them.
+pub(super) async fn published_key_digests(
+    asker: &Asker,
+) -> Result<Option<Vec<Digest>>, ClusterError> {
+    match asker.get_as("/openid/v1/jwks", "application/jwk-set+json").await {
+        Ok(reply) => Ok(PublicKeys::digests_of_jwks(&reply.body)),
+        Err(ClusterError::Api { code: 404 | 406, .. } | ClusterError::NotAnApiServer { .. }) => {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }

@@ -1,3 +1,5 @@
 //! The doors to hosts, one for each way to reach them.
 
 pub mod bosh;
+pub mod local;
+pub mod ssh;

@@ -1,0 +1,45 @@
+//! `inspect`: look everywhere, put it together, show it.
+
+use crate::inspect::args::{InspectArgs, InspectFormat};
+use crate::inspect::observe::{self, Gathered};
+use crate::inspect::{document, table};
+use jiff::Timestamp;
+use rotation_core::cli::console::Console;
+use rotation_core::cli::failure::Failure;
+use rotation_core::facts::exit::Exit;
+use rotation_core::tell::json::Format;
+use rotation_core::world::clock::{Clock as _, SystemClock};
+
+/// Runs the command.
+pub(super) fn run(args: &InspectArgs, console: &Console) -> Result<Exit, Failure> {
+    let at = args.sources.at.unwrap_or_else(|| SystemClock::start().now());
+    let gathered = observe::gather(&args.sources, console, false)?;
+    if gathered.is_empty() {
+        return Err(nothing());
+    }
+    match args.output {
+        InspectFormat::Table => show(&gathered, at, args, console, false),
+        InspectFormat::Wide => show(&gathered, at, args, console, true),
+        InspectFormat::Json => console.document(&document::of(&gathered, at), Format::Json)?,
+        InspectFormat::Yaml => console.document(&document::of(&gathered, at), Format::Yaml)?,
+    }
+    console.note(&table::summary(&gathered));
+    Ok(Exit::Done)
+}
+
+/// There is no place of any layout: the wrong directory, most likely.
+pub(super) fn nothing() -> Failure {
+    Failure::refused("none of the places that are known was found")
+        .with_hint("name the root of a machine's files, not a directory below it; or describe your places in a file for --places")
+}
+
+fn show(gathered: &Gathered, at: Timestamp, args: &InspectArgs, console: &Console, wide: bool) {
+    console.table(&table::places(gathered, at, wide), args.no_headers);
+    console.data("\n");
+    console.table(&table::certificates(gathered, at, wide), args.no_headers);
+    for text in [table::generations(gathered), table::remarks(gathered)] {
+        if !text.is_empty() {
+            console.data(&format!("\n{text}"));
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! `inspect` and `check`: where certificates, keys and tokens live, by places that are data.
+
+pub(crate) mod args;
+mod beyond;
+mod beyond_args;
+pub(crate) mod check_args;
+pub(crate) mod check_document;
+pub(crate) mod document;
+mod flags;
+mod host;
+pub(crate) mod judged;
+mod kubeconfig;
+pub(crate) mod metrics;
+pub(crate) mod observe;
+pub(crate) mod places;
+mod reading;
+pub(crate) mod table;
+pub(crate) mod waivers;

@@ -1,0 +1,206 @@
+//! Machines by ssh: a real sshd, and the ways in which machines do not answer.
+
+use crate::sshd::{Sshd, keygen};
+use crate::world::{Outcome, Set, World};
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Files of this machine below a directory, as the places of a layout of their own.
+fn places(world: &World, set: &Set) {
+    world.write("m1:/pki/ca.crt", &set.cluster.pem());
+    let key = forge::Key::new();
+    world.pair("m1:/pki/server", &set.cluster.server("s", &key), &key);
+    world.link("m1:/pki/link.crt", "ca.crt");
+    world.write(
+        "m1:/admin.conf",
+        "kind: Config\nclusters:\n- name: k\n  cluster: {certificate-authority: ROOT/pki/named.crt}\n"
+            .replace("ROOT", &world.directory().join("m1").display().to_string())
+            .as_str(),
+    );
+    world.write("m1:/pki/named.crt", &set.cluster.pem());
+    world.write(
+        "m1:/net.d/a b-kubeconfig",
+        "kind: Config\nusers:\n- name: u\n  user: {token: abc}\n",
+    );
+    let root = world.directory().join("m1");
+    let root = root.display();
+    world.file(
+        "places.toml",
+        &format!(
+            "about = \"x\"\n[[machine]]\nname = \"m\"\nmarks = [\"{root}/pki\"]\nfiles = [\n  \
+             {{ path = \"{root}/pki/ca.crt\", is = \"authority cluster authority\", required = true }},\n  \
+             {{ path = \"{root}/pki/server.crt\", is = \"kube-apiserver cluster serving\", required = true }},\n  \
+             {{ path = \"{root}/pki/server.key\", is = \"kube-apiserver cluster serving-key\", required = true }},\n  \
+             {{ path = \"{root}/pki/link.crt\", is = \"system cluster trust\", required = true }},\n  \
+             {{ path = \"{root}/pki/none.crt\", is = \"kubelet cluster trust\", required = true }},\n  \
+             {{ path = \"{root}/pki/pipe.crt\", is = \"kubelet cluster trust\" }},\n  \
+             {{ path = \"{root}/pki/huge.crt\", is = \"kubelet cluster trust\" }},\n  \
+             {{ path = \"{root}/pki/loop.crt\", is = \"kubelet cluster trust\", required = true }},\n  \
+             {{ path = \"{root}/admin.conf\", is = \"admin\", form = \"kubeconfig\" }},\n  \
+             {{ path = \"{root}/net.d/*kubeconfig\", is = \"cni\", form = \"kubeconfig\" }},\n]\n"
+        ),
+    );
+}
+
+fn run(world: &World, line: &str) -> Outcome {
+    let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    world.tool(&words)
+}
+
+/// What ssh sees is what a local look sees, but for the clock.
+#[test]
+fn a_machine_by_ssh_is_as_it_is_from_inside() {
+    let world = World::new(&["m1"]);
+    places(&world, &Set::new());
+    let Some(sshd) = Sshd::start(&world.directory()) else { return };
+    let pipe = world.path("m1:/pki/pipe.crt");
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let huge = std::fs::File::create(world.path("m1:/pki/huge.crt")).unwrap();
+    huge.set_len(1 << 33).unwrap();
+    world.link("m1:/pki/loop.crt", "loop.crt");
+    // A component that runs here, as far as its command line goes.
+    let flag = format!("--client-ca-file={}", world.directory().join("m1/pki/ca.crt").display());
+    let mut kubelet = Command::new("sh")
+        .arg0("/usr/bin/kubelet")
+        .args(["-c", "read line", "kubelet", &flag])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let at = "--at 2026-12-01T00:00:00Z --places places.toml -o json";
+    let far = run(&world, &format!("inspect --ssh m1=127.0.0.1 {} {at}", sshd.flags()));
+    let near = run(&world, &format!("inspect --root m1=/ {at}"));
+    assert_eq!((far.code, near.code), (0, 0), "{}{}", far.text(), near.text());
+    drop(kubelet.stdin.take());
+    kubelet.wait().unwrap();
+    let (far, near) = (far.json(), near.json());
+    let name = format!("kubelet (PID {})", kubelet.id());
+    let ca = far["places"].as_array().unwrap().iter().find(|p| p["part"] == "authority").unwrap();
+    assert_eq!(ca["readers"][0]["name"], name.as_str(), "{far:#}");
+    assert!(ca["readers"][0]["started"].is_string(), "{ca:#}");
+    assert_eq!(far["components"], near["components"]);
+    assert_eq!(far["places"], near["places"]);
+    assert_eq!(far["certificates"], near["certificates"]);
+    let places = far["places"].as_array().unwrap();
+    let state = |end: &str| {
+        let place = places.iter().find(|p| p["place"].as_str().unwrap().ends_with(end));
+        place.unwrap_or_else(|| panic!("{end}: {far:#}"))["state"].as_str().unwrap().to_owned()
+    };
+    for (end, expected) in [
+        ("/pki/ca.crt", "current"),
+        ("/pki/link.crt", "current"),
+        ("/pki/named.crt", "current"),
+        ("/pki/server.key", "current"),
+        ("/pki/none.crt", "absent"),
+        ("/pki/pipe.crt", "unknown"),
+        ("/pki/huge.crt", "unknown"),
+        ("/pki/loop.crt", "unknown"),
+        // No key that checks it was seen.
+        ("/net.d/a b-kubeconfig#token", "unknown"),
+    ] {
+        assert_eq!(state(end), expected, "{end}");
+    }
+}
+
+/// What is said of a machine that was not seen.
+#[track_caller]
+fn unknown(outcome: &Outcome, machine: &str, said: &str) {
+    assert_eq!(outcome.code, 3, "{}", outcome.text());
+    let document = outcome.json();
+    let findings = document["findings"].as_array().unwrap();
+    let place = format!("{machine}:/");
+    let finding =
+        findings.iter().find(|f| f["place"] == place.as_str() && f["id"] == "place-unknown");
+    let what = finding.unwrap_or_else(|| panic!("{}", outcome.text()))["what"].as_str().unwrap();
+    assert!(what.contains(said), "{what}");
+}
+
+#[test]
+fn machines_that_do_not_answer_are_unknown_and_the_others_are_shown() {
+    let world = World::new(&["m1"]);
+    places(&world, &Set::new());
+    let Some(sshd) = Sshd::start(&world.directory()) else { return };
+    // Who listens and never says a word.
+    let silent = TcpListener::bind(("127.0.0.3", sshd.port())).unwrap();
+    let line = format!(
+        "check --ssh m1=127.0.0.1 --ssh closed=127.0.0.2 --ssh mute=127.0.0.3 {} --places places.toml \
+         --at 2026-12-01T00:00:00Z --ssh-timeout 4s -o json",
+        sshd.flags()
+    );
+    let since = Instant::now();
+    let outcome = run(&world, &line);
+    assert!(since.elapsed() < Duration::from_secs(30), "{:?}", since.elapsed());
+    unknown(&outcome, "closed", "Connection refused");
+    unknown(&outcome, "mute", "did not answer within 4 s");
+    assert_eq!(outcome.json()["unknown"], 2, "{}", outcome.text());
+    drop(silent);
+}
+
+#[test]
+fn a_changed_host_key_and_keys_that_are_not_taken() {
+    let world = World::new(&["m1"]);
+    places(&world, &Set::new());
+    let Some(sshd) = Sshd::start(&world.directory()) else { return };
+    let line = |flags: &str| {
+        format!(
+            "check --ssh m1=127.0.0.1 {flags} --places places.toml --at 2026-12-01T00:00:00Z -o json"
+        )
+    };
+    keygen(&sshd.directory().join("other"));
+    let flags = sshd.flags().replace("/user", "/other");
+    unknown(&run(&world, &line(&flags)), "m1", "none of the keys that ssh has");
+    sshd.know("other");
+    unknown(&run(&world, &line(&sshd.flags())), "m1", "its host key is another one");
+    std::fs::write(sshd.directory().join("known"), "").unwrap();
+    unknown(&run(&world, &line(&sshd.flags())), "m1", "its host key is not known");
+}
+
+#[test]
+fn what_a_host_says_is_no_command_for_a_terminal() {
+    let world = World::new(&["m1"]);
+    places(&world, &Set::new());
+    let Some(sshd) = Sshd::start(&world.directory()) else { return };
+    let key = std::fs::read_to_string(sshd.directory().join("user.pub")).unwrap();
+    let says = r"printf '\\033[2JB 1\\n'; printf '\\033]0;evil\\007' >&2";
+    std::fs::write(sshd.directory().join("authorized"), format!("command=\"{says}\" {key}"))
+        .unwrap();
+    for format in ["-o json", "-o text"] {
+        let line =
+            format!("check --ssh m1=127.0.0.1 {} --places places.toml {format}", sshd.flags());
+        let outcome = run(&world, &line);
+        assert_eq!(outcome.code, 3, "{}", outcome.text());
+        assert!(
+            outcome.stdout.contains("its shell did not run what it was told"),
+            "{}",
+            outcome.text()
+        );
+        assert!(
+            !outcome.text().contains('\u{1b}') && !outcome.text().contains('\u{7}'),
+            "{:?}",
+            outcome.text()
+        );
+    }
+}
+
+#[test]
+fn ctrl_c_ends_the_connections() {
+    let world = World::new(&["m1"]);
+    places(&world, &Set::new());
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let line =
+        format!("inspect --ssh mute=127.0.0.1 --ssh-option=Port={port} --places places.toml");
+    let child = world.start(&line);
+    // It is connected as soon as somebody can be accepted.
+    let connection = silent.accept().unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let since = Instant::now();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+    assert!(output.stdout.is_empty());
+    drop(connection);
+}
