@@ -23,6 +23,10 @@ fn fleet(all: &[(Sickness, &str)], monit: Monit) -> Fleet {
     for (number, (how, _)) in all.iter().enumerate() {
         fleet.vms.make_sick(&format!("minion-{number}"), *how).unwrap();
     }
+    // Where a pidfile is lost, monit makes the second proxy at its next look, seconds later.
+    for (number, _) in all.iter().enumerate().filter(|(_, (_, code))| *code == "duplicate") {
+        until("there are two proxies", || fleet.proxies(&format!("minion-{number}")).len() > 1);
+    }
     fleet
 }
 
