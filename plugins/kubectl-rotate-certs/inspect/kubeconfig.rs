@@ -2,8 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use rotation_core::facts::kubeconfig::Kubeconfig;
 use rotation_core::facts::sighting::Part;
-use serde::{Deserialize, Deserializer};
+use rotation_core::facts::wire::Wiped;
 use zeroize::Zeroizing;
 
 /// One piece.
@@ -28,68 +29,15 @@ pub(crate) enum Source {
     Program,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Document {
-    clusters: Vec<Named<ClusterEntry>>,
-    users: Vec<Named<UserEntry>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Named<T: Default> {
-    name: String,
-    #[serde(alias = "cluster", alias = "user")]
-    value: Option<T>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
-struct ClusterEntry {
-    certificate_authority_data: Option<String>,
-    certificate_authority: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
-struct UserEntry {
-    client_certificate_data: Option<String>,
-    client_certificate: Option<String>,
-    client_key_data: Option<Wiped>,
-    client_key: Option<String>,
-    token: Option<Wiped>,
-    #[serde(rename = "tokenFile")]
-    token_file: Option<String>,
-    exec: Option<Present>,
-}
-
-/// Something of which it only matters that it is there.
-struct Present;
-
-impl<'de> Deserialize<'de> for Present {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        serde::de::IgnoredAny::deserialize(deserializer).map(|_| Self)
-    }
-}
-
-/// Text that is wiped when it is let go.
-struct Wiped(Zeroizing<String>);
-
-impl<'de> Deserialize<'de> for Wiped {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self(Zeroizing::new(text)))
-    }
-}
-
 /// Reads a kubeconfig that lies at `path`; `None` for what is none. The parser's words are not told: they may hold a key.
 pub(crate) fn read(path: &str, bytes: &[u8]) -> Option<Vec<Piece>> {
     let text = std::str::from_utf8(bytes).ok()?;
-    let document: Document = serde_saphyr::from_str(text).ok()?;
+    let document = Kubeconfig::read(text)?;
     let mut pieces = Vec::new();
     let several = document.clusters.len() > 1;
     for cluster in document.clusters {
         let name = if several { cluster.name.as_str() } else { "" };
-        let value = cluster.value.unwrap_or_default();
+        let value = cluster.cluster;
         let data = value.certificate_authority_data.map(|text| Wiped(Zeroizing::new(text)));
         let either = (data, value.certificate_authority);
         add(&mut pieces, path, name, "certificate-authority", Part::Trust, either);
@@ -97,7 +45,7 @@ pub(crate) fn read(path: &str, bytes: &[u8]) -> Option<Vec<Piece>> {
     let several = document.users.len() > 1;
     for user in document.users {
         let name = if several { user.name.as_str() } else { "" };
-        let value = user.value.unwrap_or_default();
+        let value = user.user;
         let certificate = value.client_certificate_data.map(|text| Wiped(Zeroizing::new(text)));
         let either = (certificate, value.client_certificate);
         add(&mut pieces, path, name, "client-certificate", Part::Client, either);

@@ -17,6 +17,7 @@ pub mod host;
 pub mod identity;
 pub mod jwt;
 pub mod keystore;
+pub mod kubeconfig;
 pub mod mounts;
 pub mod node;
 pub mod objects;

@@ -41,30 +41,47 @@ impl<'a> Value<'a> {
     }
 }
 
+/// The fields of a message, in order; ends with an error in the place of a field that is damaged.
+pub(crate) fn fields(message: &[u8]) -> impl Iterator<Item = Result<(u64, Value<'_>), Damaged>> {
+    let mut rest = Some(message);
+    std::iter::from_fn(move || {
+        let bytes = rest.filter(|bytes| !bytes.is_empty())?;
+        let found = field(bytes);
+        rest = found.map(|(_, rest)| rest);
+        Some(found.map(|(field, _)| field).ok_or(Damaged))
+    })
+}
+
 /// Hands each field of a message to the reader, with its number.
 pub(crate) fn each<'a>(
     message: &'a [u8],
     mut read: impl FnMut(u64, Value<'a>) -> Result<(), Damaged>,
 ) -> Result<(), Damaged> {
-    let mut rest = message;
-    while !rest.is_empty() {
-        let ((number, value), after) = field(rest).ok_or(Damaged)?;
-        read(number, value)?;
-        rest = after;
-    }
-    Ok(())
+    fields(message).try_for_each(|field| field.and_then(|(number, value)| read(number, value)))
 }
 
-/// The first field of this number, and nothing of what follows it.
+/// The first field of this number; nothing of what follows it is looked at.
 pub(crate) fn first(message: &[u8], wanted: u64) -> Option<Value<'_>> {
-    let mut rest = message;
-    loop {
-        let ((number, value), after) = field(rest)?;
-        if number == wanted {
-            return Some(value);
+    let found = fields(message).map_while(Result::ok).find(|(number, _)| *number == wanted);
+    found.map(|(_, value)| value)
+}
+
+/// The last bytes of this field, as readers of protobuf take it; `None` where there are none or the message is damaged.
+pub(crate) fn last_bytes(message: &[u8], wanted: u64) -> Option<&[u8]> {
+    let mut last = None;
+    for field in fields(message) {
+        if let (number, Value::Bytes(bytes)) = field.ok()?
+            && number == wanted
+        {
+            last = Some(bytes);
         }
-        rest = after;
     }
+    last
+}
+
+/// The same as text.
+pub(crate) fn last_text(message: &[u8], wanted: u64) -> Option<&str> {
+    std::str::from_utf8(last_bytes(message, wanted)?).ok()
 }
 
 /// What every object in this form begins with.
@@ -137,12 +154,7 @@ mod tests {
             &[0x12, 1, 0xff],
         ]
         .concat();
-        let mut all = Vec::new();
-        each(&message, |number, value| {
-            all.push((number, value));
-            Ok(())
-        })
-        .expect("whole");
+        let all: Vec<_> = fields(&message).collect::<Result<_, _>>().expect("whole");
         assert_eq!(all[0], (1, Value::Number(150)));
         assert_eq!((all[1].0, all[1].1.text()), (2, Ok("hi")));
         assert_eq!(all[2], (3, Value::Number(1)));
@@ -150,8 +162,11 @@ mod tests {
         assert_eq!((all[4].1.text(), all[4].1.number()), (Err(Damaged), Err(Damaged)));
         assert_eq!((all[0].1.flag(), all[0].1.bytes()), (Ok(true), Err(Damaged)));
         assert_eq!((first(&message, 3), first(&message, 9)), (Some(Value::Number(1)), None));
+        assert_eq!((last_text(&message[..5], 2), last_bytes(&message, 9)), (Some("hi"), None));
+        assert_eq!((last_bytes(&message, 2), last_text(&message, 2)), (Some(&[0xff][..]), None));
         for cut in [1, 2, 4, 6, 8, 17] {
             assert_eq!(each(&message[..cut], |_, _| Ok(())), Err(Damaged), "{cut}");
+            assert_eq!(last_bytes(&message[..cut], 2), None, "{cut}");
         }
         assert_eq!(each(&[0xff; 12], |_, _| Ok(())), Err(Damaged));
         assert_eq!(each(&[0x0b], |_, _| Ok(())), Err(Damaged), "a group");

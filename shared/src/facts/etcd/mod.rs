@@ -4,11 +4,9 @@
 //! | --- | --- |
 //! | `bolt` | the database: pages, branches, leaves, buckets |
 //! | `revisions` | etcd's own layer: for each key its latest value |
-//! | `message` | protobuf as far as it is needed |
 //! | `stored` | Secrets and ConfigMaps, as protobuf, as JSON, or encrypted |
 
 mod bolt;
-mod message;
 mod revisions;
 mod stored;
 

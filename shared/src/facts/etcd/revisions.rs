@@ -5,8 +5,8 @@
 //! met of a key is its latest: one way through the file is enough, and no value is kept.
 
 use super::bolt::{Bolt, BoltError, Source};
-use super::message::{self, Value};
 use crate::facts::credential::Digest;
+use crate::facts::protobuf::{self, Value};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
@@ -43,7 +43,7 @@ pub fn latest<S: Source>(
             return ControlFlow::Break(());
         };
         if wanted(key) && met.insert(Digest::of(key)) && !deleted {
-            let value = message::bytes(entry, 5).unwrap_or_default();
+            let value = protobuf::last_bytes(entry, 5).unwrap_or_default();
             each(Change { key, value, revision: main });
         }
         ControlFlow::Continue(())
@@ -62,7 +62,7 @@ fn revision_of(bytes: &[u8]) -> Option<(u64, bool)> {
 
 /// The real key, which comes first.
 fn key_of(entry: &[u8]) -> Option<&[u8]> {
-    match message::fields(entry).next()?? {
+    match protobuf::fields(entry).next()?.ok()? {
         (1, Value::Bytes(key)) => Some(key),
         _ => None,
     }

@@ -6,7 +6,7 @@
 //! k8s:enc:PROVIDER:v1:KEYNAME:...        encrypted at rest
 //! ```
 
-use super::message::{self, Value};
+use crate::facts::protobuf::{self, Value};
 use crate::facts::wire::{Wiped, null_as_default};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -170,20 +170,20 @@ fn sealed(rest: &[u8]) -> Option<Sealed> {
 
 /// The message around every object: type, and the object's own message.
 fn protobuf(kind: StoredKind, message: &[u8]) -> Option<StoredValue> {
-    let named = message::bytes(message, 1)?;
+    let named = protobuf::last_bytes(message, 1)?;
     let wanted = kind.to_string();
-    if message::text(named, 1)? != "v1" || message::text(named, 2)? != wanted {
+    if protobuf::last_text(named, 1)? != "v1" || protobuf::last_text(named, 2)? != wanted {
         return None;
     }
-    let object = message::bytes(message, 2)?;
-    let uid = message::text(message::bytes(object, 1)?, 5).unwrap_or_default();
+    let object = protobuf::last_bytes(message, 2)?;
+    let uid = protobuf::last_text(protobuf::last_bytes(object, 1)?, 5).unwrap_or_default();
     let mut data = BTreeMap::new();
     let mut secret_kind = String::new();
-    for field in message::fields(object) {
-        match (kind, field?) {
+    for field in protobuf::fields(object) {
+        match (kind, field.ok()?) {
             (_, (2, Value::Bytes(entry))) | (StoredKind::ConfigMap, (3, Value::Bytes(entry))) => {
-                let key = message::text(entry, 1).unwrap_or_default().to_owned();
-                let value = message::bytes(entry, 2).unwrap_or_default();
+                let key = protobuf::last_text(entry, 1).unwrap_or_default().to_owned();
+                let value = protobuf::last_bytes(entry, 2).unwrap_or_default();
                 data.insert(key, Zeroizing::new(value.to_vec()));
             }
             (StoredKind::Secret, (3, Value::Bytes(words))) => {

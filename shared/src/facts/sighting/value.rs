@@ -2,9 +2,8 @@
 
 use super::{Content, Held, Interner, Token, Unknown, read};
 use crate::facts::keystore;
-use crate::facts::wire::{Wiped, null_as_default};
+use crate::facts::kubeconfig::{Kubeconfig, NamedCluster, NamedUser};
 use base64::Engine as _;
-use serde::Deserialize;
 use zeroize::Zeroizing;
 
 /// Bytes that a token may have; those of service accounts have a thousand.
@@ -49,55 +48,20 @@ fn of_store(store: &keystore::Keystore, interner: &Interner) -> Content {
     Content::Held(Held { certificates: certificates.collect(), ..Held::default() })
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Kubeconfig {
-    #[serde(deserialize_with = "null_as_default")]
-    clusters: Vec<NamedCluster>,
-    #[serde(deserialize_with = "null_as_default")]
-    users: Vec<NamedUser>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct NamedCluster {
-    cluster: Cluster,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
-struct Cluster {
-    certificate_authority_data: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct NamedUser {
-    user: User,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
-struct User {
-    client_certificate_data: Option<String>,
-    client_key_data: Option<Wiped>,
-    token: Option<Wiped>,
-}
-
 /// `None` where it is none after all.
 fn kubeconfig(bytes: &[u8], held: &mut Held, interner: &Interner) -> Option<()> {
     let text = std::str::from_utf8(bytes).ok()?;
-    let config: Kubeconfig = serde_saphyr::from_str(text).ok()?;
+    let config = Kubeconfig::read(text)?;
     let embedded = |data: &str, held: &mut Held| {
         let decoded = base64::engine::general_purpose::STANDARD.decode(data.trim());
         let inside = read(&decoded.map(Zeroizing::new).unwrap_or_default(), interner);
         held.certificates.extend(inside.certificates);
         held.keys.extend(inside.keys);
     };
-    for NamedCluster { cluster } in config.clusters {
+    for NamedCluster { cluster, .. } in config.clusters {
         embedded(&cluster.certificate_authority_data.unwrap_or_default(), held);
     }
-    for NamedUser { user } in config.users {
+    for NamedUser { user, .. } in config.users {
         embedded(&user.client_certificate_data.unwrap_or_default(), held);
         embedded(&user.client_key_data.unwrap_or_default().0, held);
         held.tokens.extend(user.token.filter(|t| !t.0.is_empty()).map(|t| Token::read(&t.0)));

@@ -2,12 +2,12 @@
 
 use super::finding::{Finding, Kind};
 use crate::facts::credential::Digest;
+use crate::facts::kubeconfig::Kubeconfig;
 use crate::facts::x509::{
     Block, Certificate, FILE_LIMIT, KeyPart, Label, Oddity, Request, private_part, public_part,
     read_pem,
 };
 use base64::Engine as _;
-use serde::Deserialize;
 use zeroize::Zeroizing;
 
 /// Something and where it stands: the file, and the line where it has several blocks.
@@ -38,48 +38,6 @@ pub struct Contents {
     pub document: bool,
     /// What was seen while reading.
     pub findings: Vec<Finding>,
-}
-
-/// The parts of a kubeconfig that hold certificates and keys.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Kubeconfig {
-    clusters: Vec<NamedCluster>,
-    users: Vec<NamedUser>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct NamedCluster {
-    cluster: Cluster,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
-struct Cluster {
-    certificate_authority_data: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct NamedUser {
-    user: User,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
-struct User {
-    client_certificate_data: Option<String>,
-    client_key_data: Option<Wiped>,
-}
-
-/// Text that is wiped when it is let go.
-struct Wiped(Zeroizing<String>);
-
-impl<'de> Deserialize<'de> for Wiped {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self(Zeroizing::new(text)))
-    }
 }
 
 impl Contents {
@@ -249,7 +207,7 @@ impl Contents {
     fn kubeconfig(&mut self, path: &str, text: &str) {
         self.kubeconfig = true;
         // The parser's words may hold a piece of the file, and with it of a key.
-        let Ok(read) = serde_saphyr::from_str::<Kubeconfig>(text) else {
+        let Some(read) = Kubeconfig::read(text) else {
             self.say(Kind::KubeconfigUnreadable, path, "it is no YAML of a kubeconfig");
             return;
         };
