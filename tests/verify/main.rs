@@ -247,7 +247,8 @@ fn in_every_format() {
     place.write("pki/chain.crt", &format!("{certificate}{ca}"));
     let json = place.run("pki -o json");
     let document: Value = serde_json::from_str(&json.stdout).unwrap();
-    place::accepts(include_str!("../../docs/schemas/certificate-findings.schema.json"), &document);
+    let schema = include_str!("../../docs/schemas/certificate-findings.schema.json");
+    schema::Schema::closed(schema).accept(&document);
     assert!(
         document["findings"].as_array().unwrap().iter().any(|f| f["id"] == "aki-missing"),
         "{document:#}"

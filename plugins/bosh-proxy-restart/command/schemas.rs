@@ -15,35 +15,12 @@ use crate::targets::{LeftOut, Target};
 use jiff::Timestamp;
 use rotation_core::apply::journal::Chain;
 use rotation_core::facts::bosh::InstanceName;
-use serde_json::{Value, json};
+use schema::Schema;
+use serde_json::json;
 use std::time::Duration;
 
 const RESULT: &str = include_str!("../../../docs/schemas/bosh-proxy-restart.schema.json");
 const JOURNAL: &str = include_str!("../../../docs/schemas/bosh-proxy-restart-journal.schema.json");
-
-fn faults(schema: &str, value: &Value) -> Option<String> {
-    let mut parsed: Value = serde_json::from_str(schema).expect("the schema is JSON");
-    parsed.as_object_mut().expect("an object").remove("$id");
-    close(&mut parsed);
-    let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
-    compiler.enable_format_assertions();
-    compiler.add_resource("memory:///schema", parsed).expect("a valid address");
-    let index = compiler.compile("memory:///schema", &mut schemas).expect("the schema is valid");
-    schemas.validate(value, index).err().map(|error| format!("{value:#}: {error:#}"))
-}
-
-fn close(schema: &mut Value) {
-    match schema {
-        Value::Object(map) => {
-            if map.contains_key("properties") {
-                map.insert("additionalProperties".to_owned(), Value::Bool(false));
-            }
-            map.values_mut().for_each(close);
-        }
-        Value::Array(list) => list.iter_mut().for_each(close),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
 
 fn name(id: &str) -> InstanceName {
     InstanceName { group: "minion".into(), id: id.into() }
@@ -81,6 +58,7 @@ fn outcome(class: Class) -> Outcome {
 
 #[test]
 fn every_variant_of_the_document() {
+    let result = Schema::closed(RESULT);
     let fleet =
         Fleet { environment: Some("e".into()), targets: vec![], left_out: vec![], lock: None };
     let nowhere = Fleet { environment: None, ..fleet.clone() };
@@ -115,22 +93,23 @@ fn every_variant_of_the_document() {
         .chain(outcomes.iter().map(|o| Item::seen(&seen, Action::Restart, Some(o))))
         .collect();
         let value = serde_json::to_value(&document).expect("JSON");
-        assert_eq!(faults(RESULT, &value), None);
+        assert_eq!(result.fault(&value), None);
         // What is always there must be required, or a reader could not rely on it.
         let keys: Vec<String> = value.as_object().expect("an object").keys().cloned().collect();
         for key in keys.iter().filter(|key| *key != "since") {
             let mut less = value.clone();
             less.as_object_mut().expect("an object").remove(key);
-            assert!(faults(RESULT, &less).is_some(), "{key} is not required");
+            assert!(result.fault(&less).is_some(), "{key} is not required");
         }
         let mut more = value;
         more["instances"][0]["surprise"] = json!(1);
-        assert!(faults(RESULT, &more).is_some());
+        assert!(result.fault(&more).is_some());
     }
 }
 
 #[test]
 fn every_line_of_the_journal() {
+    let journal = Schema::closed(JOURNAL);
     let at = Timestamp::UNIX_EPOCH;
     let process = sight(true, vec![]).look().and_then(|l| l.pidfile.process.as_ref().map(|p| p.id));
     let run = Event::Run {
@@ -148,6 +127,6 @@ fn every_line_of_the_journal() {
     entries.extend(Class::ALL.map(|class| Entry::outcome(at, &name("a"), &outcome(class))));
     entries.push(Entry::end(at, 5));
     for line in Chain::default().lines(&entries).expect("lines").lines() {
-        assert_eq!(faults(JOURNAL, &serde_json::from_str(line).expect("JSON")), None);
+        assert_eq!(journal.fault(&serde_json::from_str(line).expect("JSON")), None);
     }
 }

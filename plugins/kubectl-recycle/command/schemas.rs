@@ -13,6 +13,7 @@ use rotation_core::plan::document::{
 };
 use rotation_core::tell::human::Manner;
 use rotation_core::tell::screen::{Screen, Stream};
+use schema::Schema;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -52,32 +53,6 @@ fn console() -> (Console, Kept) {
         can_ask: false,
     };
     (console, kept)
-}
-
-fn accepts(schema: &str, text: &str, value: &Value) {
-    let mut parsed: Value = serde_json::from_str(text).expect("the schema is JSON");
-    parsed.as_object_mut().expect("an object").remove("$id");
-    close(&mut parsed);
-    let address = format!("memory:///{schema}");
-    let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
-    compiler.add_resource(&address, parsed).expect("a valid address");
-    let index = compiler.compile(&address, &mut schemas).expect("the schema is valid");
-    if let Err(error) = schemas.validate(value, index) {
-        panic!("{schema} does not describe {value:#}: {error:#}");
-    }
-}
-
-fn close(schema: &mut Value) {
-    match schema {
-        Value::Object(map) => {
-            if map.contains_key("properties") {
-                map.insert("additionalProperties".to_owned(), Value::Bool(false));
-            }
-            map.values_mut().for_each(close);
-        }
-        Value::Array(list) => list.iter_mut().for_each(close),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
 }
 
 /// A plan of one step for each outcome and one without, and what became of it.
@@ -142,12 +117,13 @@ fn run(interrupted: bool) -> (Plan, Report) {
 #[test]
 fn the_result_of_a_run() {
     let schema = include_str!("../../../docs/schemas/recycle-result.schema.json");
+    let schema = Schema::closed(schema);
     let args = Args::try_parse_from(["kubectl-recycle", "dns", "-o", "json"]).expect("arguments");
     for interrupted in [false, true] {
         let (plan, report) = run(interrupted);
         let (console, kept) = console();
         report::print(&args, &console, &plan, &report).expect("printed");
-        accepts("recycle-result", schema, &kept.json());
+        schema.accept(&kept.json());
     }
 }
 
@@ -164,10 +140,7 @@ fn the_presets() {
     let (console, kept) = console();
     presets::run(&args, &console).expect("shown");
     let value = kept.json();
-    accepts(
-        "recycle-presets",
-        include_str!("../../../docs/schemas/recycle-presets.schema.json"),
-        &value,
-    );
+    let schema = include_str!("../../../docs/schemas/recycle-presets.schema.json");
+    Schema::closed(schema).accept(&value);
     assert_eq!(value["presets"][0]["pods"], 1, "{value:#}");
 }
