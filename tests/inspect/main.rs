@@ -13,6 +13,4 @@ mod faults;
 mod matrix;
 mod mixups;
 mod outputs;
-mod ssh;
-mod sshd;
 mod world;

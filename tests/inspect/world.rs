@@ -6,10 +6,10 @@ use snapbox::data::Inline;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-const TOOL: &str = env!("CARGO_BIN_EXE_kubectl-rotate_certs");
+pub(crate) const TOOL: &str = env!("CARGO_BIN_EXE_kubectl-rotate_certs");
 /// When everything is valid, whatever this machine's clock says.
 pub(crate) const NOW: &str = "2026-12-01T00:00:00Z";
 
@@ -412,6 +412,10 @@ impl World {
     }
 
     pub(crate) fn run_at(&self, line: &str, at: &str) -> Outcome {
+        self.tool(&self.words(line, at))
+    }
+
+    fn words(&self, line: &str, at: &str) -> Vec<String> {
         let roots = self.hosts.iter().map(|host| {
             if self.hosts.len() == 1 {
                 format!("--root={host}")
@@ -420,31 +424,33 @@ impl World {
             }
         });
         let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
-        let words: Vec<String> = std::iter::once(verb.to_owned())
+        std::iter::once(verb.to_owned())
             .chain(roots)
             .chain(["--at".to_owned(), at.to_owned()])
             .chain(rest.split_whitespace().map(str::to_owned))
-            .collect();
-        self.tool(&words)
-    }
-
-    /// Starts a verb and does not wait for it.
-    pub(crate) fn start(&self, line: &str) -> Child {
-        Command::new(TOOL)
-            .args(line.split_whitespace())
-            .env_clear()
-            .env("PATH", std::env::var("PATH").unwrap_or_default())
-            .current_dir(self.dir.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
+            .collect()
     }
 
     pub(crate) fn tool(&self, words: &[String]) -> Outcome {
-        let output = Command::new(TOOL)
-            .args(words)
+        self.outcome(Command::new(TOOL).args(words))
+    }
+
+    /// Runs it as somebody who may not read everything, as the superuser may.
+    pub(crate) fn run_as_nobody(&self, line: &str) -> Outcome {
+        let words = self.words(line, NOW);
+        if !rustix::process::geteuid().is_root() {
+            return self.tool(&words);
+        }
+        // Where nobody may come.
+        let tool = self.directory().join("tool");
+        fs::copy(TOOL, &tool).unwrap();
+        fs::set_permissions(self.directory(), Permissions::from_mode(0o755)).unwrap();
+        let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+        self.outcome(Command::new("setpriv").args(nobody).arg(tool).args(words))
+    }
+
+    fn outcome(&self, command: &mut Command) -> Outcome {
+        let output = command
             .env_clear()
             .env("PATH", std::env::var("PATH").unwrap_or_default())
             .current_dir(self.dir.path())

@@ -21,6 +21,8 @@ pub(crate) enum Need {
     Root,
     /// A program, and the Debian package that it is in.
     Program(&'static str, &'static str),
+    /// An sshd, which is on the path of the superuser alone.
+    Sshd,
     /// VMs as BOSH makes them.
     Vms,
     /// Machines with real kubelets.
@@ -34,6 +36,8 @@ impl Need {
             Self::Root => {
                 (!rustix::process::geteuid().is_root()).then(|| "it needs root".to_owned())
             }
+            Self::Sshd => (!Path::new(crate::inspecting::sshd::PROGRAM).exists())
+                .then(|| "there is no sshd: run `apt-get install --yes openssh-server`".to_owned()),
             Self::Vms => lab::bosh::advice(&lab::bosh::missing(lab::bosh::Monit::Debian)),
             Self::Machines => lab::machines::advice(&lab::machines::missing()),
             Self::Program(program, package) => {

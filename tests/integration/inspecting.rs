@@ -3,6 +3,8 @@
 
 mod machines;
 mod rotation;
+mod ssh;
+pub(crate) mod sshd;
 
 use crate::doors::save;
 use crate::harness::outcome::Outcome;
@@ -28,6 +30,7 @@ pub(crate) fn cases() -> Vec<Case> {
     all.extend(cases![only_reads_are_sent]);
     all.extend(rotation::cases());
     all.extend(machines::cases());
+    all.extend(ssh::cases());
     all
 }
 

@@ -26,6 +26,9 @@ mod reset;
 mod reset_on_lab;
 mod runbook;
 mod stale;
+#[path = "../inspect/world.rs"]
+#[expect(dead_code, reason = "what is not seen by ssh is for the tests of files")]
+mod trees;
 mod words;
 
 use std::process::ExitCode;

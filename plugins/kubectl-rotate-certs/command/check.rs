@@ -62,11 +62,13 @@ pub(super) fn run(args: &CheckArgs, console: &Console) -> Result<Exit, Failure> 
 
 fn waivers(args: &CheckArgs) -> Result<Option<Waivers>, Failure> {
     let Some(path) = &args.waivers else { return Ok(None) };
-    let text = files::read_named(path)?;
+    let form = "docs/rotate-certs.md shows what an exception looks like";
+    let text = files::read_named(path).map_err(|why| Failure::from(why).with_hint(form))?;
     let name = path.display().to_string();
     let read = Waivers::parse(&name, &text);
-    read.map(Some)
-        .map_err(|why| Failure::usage(format!("cannot use the exceptions of {name}: {why}")))
+    read.map(Some).map_err(|why| {
+        Failure::usage(format!("cannot use the exceptions of {name}: {why}")).with_hint(form)
+    })
 }
 
 /// One sentence about all of it, and the end that comes first.
@@ -84,7 +86,8 @@ fn summary(gathered: &Gathered, report: &Report, waived: &[Waived], at: Timestam
     let next = gathered.matrix.certificates.iter().map(|shown| shown.certificate.not_after());
     if let Some(next) = next.filter(|end| *end >= at).min() {
         let days = next.duration_since(at).as_hours() / 24;
-        let _ = write!(text, "; the next end is in {days} days");
+        let days = usize::try_from(days).unwrap_or_default();
+        let _ = write!(text, "; the next end is in {}", count(days, "day"));
     }
     text
 }

@@ -35,8 +35,10 @@ pub(super) fn nothing() -> Failure {
 
 fn show(gathered: &Gathered, at: Timestamp, args: &InspectArgs, console: &Console, wide: bool) {
     console.table(&table::places(gathered, at, wide), args.no_headers);
-    console.data("\n");
-    console.table(&table::certificates(gathered, at, wide), args.no_headers);
+    if !gathered.matrix.certificates.is_empty() {
+        console.data("\n");
+        console.table(&table::certificates(gathered, at, wide), args.no_headers);
+    }
     for text in [table::generations(gathered), table::remarks(gathered)] {
         if !text.is_empty() {
             console.data(&format!("\n{text}"));

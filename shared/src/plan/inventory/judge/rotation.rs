@@ -2,6 +2,7 @@
 
 use super::{Whole, about};
 use crate::facts::sighting::{Domain, Part};
+use crate::facts::words::count;
 use crate::plan::certificate::{Finding, Kind};
 use crate::plan::inventory::{Age, Generation, Phase, Progress, Row, State};
 
@@ -30,9 +31,11 @@ fn phase(progress: &Progress, findings: &mut Vec<Finding>) {
     let [old, both, new] = progress.verifiers;
     let [shown_old, shown_new] = progress.presenters;
     let what = format!(
-        "it is {}: {old} places trust the old one alone, {both} both, {new} the new one alone; {shown_old} show the \
-         old one, {shown_new} the new one",
-        progress.phase.as_str()
+        "it is {}: the old one alone is trusted in {}, both in {both}, the new one alone in {new}; the old one is \
+         shown in {}, the new one in {shown_new}",
+        progress.phase.as_str(),
+        count(old, "place"),
+        count(shown_old, "place"),
     );
     let place = format!("generations of {}", progress.domain.as_str());
     let finding = Finding::new(kind, &place, what);
@@ -52,7 +55,10 @@ fn place(whole: &Whole<'_>, progress: &Progress, row: &Row, findings: &mut Vec<F
         let generation =
             whole.matrix.generations.of_domain(progress.domain).iter().rev().find(|g| g.age == age);
         let name = generation.map(|g| called(g, progress.domain)).unwrap_or_default();
-        let what = format!("it lacks {name}, under which {number} places show something");
+        let what = format!(
+            "it lacks {name}, under which something is shown in {}",
+            count(number, "place")
+        );
         findings.push(about(row, Kind::TrustLacksCa, what));
         return;
     }
@@ -64,7 +70,7 @@ fn place(whole: &Whole<'_>, progress: &Progress, row: &Row, findings: &mut Vec<F
     if let Some(first) = newer.first() {
         let more = match newer.len() {
             1 => String::new(),
-            many => format!(" and {} others of its kind", many - 1),
+            many => format!(" and {} of its kind", count(many - 1, "other")),
         };
         let what =
             format!("it is of the old generation; {}{more} of the new one", first.sighting.place);

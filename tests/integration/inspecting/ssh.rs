@@ -1,11 +1,22 @@
 //! Machines by ssh: a real sshd, and the ways in which machines do not answer.
 
-use crate::sshd::{Sshd, keygen};
-use crate::world::{Outcome, Set, World};
+use super::sshd::{Sshd, keygen};
+use crate::harness::{Case, Need, cases};
+use crate::trees::{Outcome, Set, TOOL, World};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+pub(crate) fn cases() -> Vec<Case> {
+    cases![
+        a_machine_by_ssh_is_as_it_is_from_inside: Need::Sshd;
+        machines_that_do_not_answer_are_unknown_and_the_others_are_shown: Need::Sshd;
+        a_changed_host_key_and_keys_that_are_not_taken: Need::Sshd;
+        what_a_host_says_is_no_command_for_a_terminal: Need::Sshd;
+        ctrl_c_ends_the_connections: Need::Program("ssh", "openssh-client");
+    ]
+}
 
 /// Files of this machine below a directory, as the places of a layout of their own.
 fn places(world: &World, set: &Set) {
@@ -50,11 +61,10 @@ fn run(world: &World, line: &str) -> Outcome {
 }
 
 /// What ssh sees is what a local look sees, but for the clock.
-#[test]
 fn a_machine_by_ssh_is_as_it_is_from_inside() {
     let world = World::new(&["m1"]);
     places(&world, &Set::new());
-    let Some(sshd) = Sshd::start(&world.directory()) else { return };
+    let sshd = Sshd::start(&world.directory());
     let pipe = world.path("m1:/pki/pipe.crt");
     let mode = rustix::fs::Mode::from_raw_mode(0o600);
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
@@ -117,11 +127,10 @@ fn unknown(outcome: &Outcome, machine: &str, said: &str) {
     assert!(what.contains(said), "{what}");
 }
 
-#[test]
 fn machines_that_do_not_answer_are_unknown_and_the_others_are_shown() {
     let world = World::new(&["m1"]);
     places(&world, &Set::new());
-    let Some(sshd) = Sshd::start(&world.directory()) else { return };
+    let sshd = Sshd::start(&world.directory());
     // Who listens and never says a word.
     let silent = TcpListener::bind(("127.0.0.3", sshd.port())).unwrap();
     let line = format!(
@@ -138,11 +147,10 @@ fn machines_that_do_not_answer_are_unknown_and_the_others_are_shown() {
     drop(silent);
 }
 
-#[test]
 fn a_changed_host_key_and_keys_that_are_not_taken() {
     let world = World::new(&["m1"]);
     places(&world, &Set::new());
-    let Some(sshd) = Sshd::start(&world.directory()) else { return };
+    let sshd = Sshd::start(&world.directory());
     let line = |flags: &str| {
         format!(
             "check --ssh m1=127.0.0.1 {flags} --places places.toml --at 2026-12-01T00:00:00Z -o json"
@@ -157,11 +165,10 @@ fn a_changed_host_key_and_keys_that_are_not_taken() {
     unknown(&run(&world, &line(&sshd.flags())), "m1", "its host key is not known");
 }
 
-#[test]
 fn what_a_host_says_is_no_command_for_a_terminal() {
     let world = World::new(&["m1"]);
     places(&world, &Set::new());
-    let Some(sshd) = Sshd::start(&world.directory()) else { return };
+    let sshd = Sshd::start(&world.directory());
     let key = std::fs::read_to_string(sshd.directory().join("user.pub")).unwrap();
     let says = r"printf '\\033[2JB 1\\n'; printf '\\033]0;evil\\007' >&2";
     std::fs::write(sshd.directory().join("authorized"), format!("command=\"{says}\" {key}"))
@@ -184,7 +191,6 @@ fn what_a_host_says_is_no_command_for_a_terminal() {
     }
 }
 
-#[test]
 fn ctrl_c_ends_the_connections() {
     let world = World::new(&["m1"]);
     places(&world, &Set::new());
@@ -192,7 +198,16 @@ fn ctrl_c_ends_the_connections() {
     let port = silent.local_addr().unwrap().port();
     let line =
         format!("inspect --ssh mute=127.0.0.1 --ssh-option=Port={port} --places places.toml");
-    let child = world.start(&line);
+    let child = Command::new(TOOL)
+        .args(line.split_whitespace())
+        .env_clear()
+        .env("PATH", std::env::var("PATH").unwrap_or_default())
+        .current_dir(world.directory())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     // It is connected as soon as somebody can be accepted.
     let connection = silent.accept().unwrap();
     let pid = rustix::process::Pid::from_child(&child);
