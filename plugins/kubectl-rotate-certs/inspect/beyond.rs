@@ -19,6 +19,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 const API: Role = Role::new(Component::ApiServer, Domain::Other, Part::Anything);
+const TOKEN_KEYS: Role = Role::new(Component::ApiServer, Domain::Tokens, Part::TokenVerifier);
 
 /// API servers that are asked at a time.
 const AT_ONCE: usize = 8;
@@ -98,14 +99,13 @@ fn unknown(place: Place, role: Role, right: &str, why: &ClusterError) -> Sightin
 /// The keys by which an API server checks tokens: without them no token can be said to be good. Before 1.20 none is
 /// published.
 fn token_keys(cluster: &Cluster) -> Option<Sighting> {
-    let place = api(cluster, "token keys");
-    let role = Role::new(Component::ApiServer, Domain::Tokens, Part::TokenVerifier);
+    let place = api(cluster.server(), "token keys");
     match cluster.published_key_digests() {
         Ok(keys) => {
             let held = Held { public_keys: keys?, ..Held::default() };
-            Some(Sighting::new(place, role, held.into()))
+            Some(Sighting::new(place, TOKEN_KEYS, held.into()))
         }
-        Err(why) => Some(unknown(place, role, "get /openid/v1/jwks", &why)),
+        Err(why) => Some(unknown(place, TOKEN_KEYS, "get /openid/v1/jwks", &why)),
     }
 }
 
@@ -131,10 +131,10 @@ fn names(server: &Server, of_service: &[String]) -> Option<(Place, Vec<String>)>
 }
 
 /// Something that the API server shows.
-fn api(cluster: &Cluster, what: &str) -> Place {
+fn api(server: &str, what: &str) -> Place {
     Place::Endpoint {
         server: "kube-apiserver".into(),
-        address: cluster.server().trim_start_matches("https://").into(),
+        address: server.trim_start_matches("https://").into(),
         shown: what.into(),
     }
 }
@@ -160,7 +160,7 @@ impl Found {
     }
 
     fn unknown(&mut self, cluster: &Cluster, what: &str, right: &str, why: &ClusterError) {
-        self.sightings.push(unknown(api(cluster, what), API, right, why));
+        self.sightings.push(unknown(api(cluster.server(), what), API, right, why));
     }
 
     /// Keys are per process: each API server that shows a certificate is asked by itself.
@@ -182,7 +182,13 @@ impl Found {
                 request_timeout: Some(limit),
                 ..connection.clone()
             };
-            Cluster::connect(&to).ok().and_then(|other| token_keys(&other))
+            match Cluster::connect(&to) {
+                Ok(other) => token_keys(&other),
+                Err(why) => {
+                    let place = api(&server.address(), "token keys");
+                    Some(unknown(place, TOKEN_KEYS, "", &why))
+                }
+            }
         };
         let asked = beside::each(&servers, AT_ONCE, ask);
         self.sightings.extend(asked.into_iter().flatten());
