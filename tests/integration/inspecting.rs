@@ -27,7 +27,7 @@ pub(crate) fn cases() -> Vec<Case> {
     let mut all = cases![
         nothing_is_found_on_a_healthy_cluster_and_each_mix_up_is_named: Need::Program("curl", "curl");
     ];
-    all.extend(cases![only_reads_are_sent]);
+    all.extend(cases![only_reads_are_sent; servers_are_asked_for_keys_with_objects_alone]);
     all.extend(rotation::cases());
     all.extend(machines::cases());
     all.extend(ssh::cases());
@@ -315,4 +315,19 @@ fn only_reads_are_sent() {
     }
     assert!(api.requests().len() > 10 && api.changes().is_empty());
     assert!(sandbox.journals().is_empty(), "nothing is remembered");
+}
+
+/// A look at live servers sends them no credential; which keys they check tokens by is asked with one.
+fn servers_are_asked_for_keys_with_objects_alone() {
+    let ca = Ca::new("kubernetes");
+    let api = double::Api::setup().tls(&ca.localhost()).start();
+    let cluster = format!("certificate-authority-data: {}", encode(&ca.pem()));
+    let sandbox = Sandbox::with(&double::kubeconfig(&api.url(), &cluster, "token: t")).of(CERTS);
+    for (line, asked) in [("inspect --live", false), ("inspect --objects --live", true)] {
+        api.forget();
+        let outcome = sandbox.run(line);
+        assert!(outcome.stdout.contains("kube-apiserver at 127.0.0.1"), "{}", outcome.text());
+        let keys = |request: &double::Recorded| request.path.starts_with("/openid/");
+        assert_eq!(api.requests().iter().any(keys), asked, "{line}");
+    }
 }

@@ -69,7 +69,7 @@ pub(crate) fn gather(
     let of_service = cluster.map(service_names).unwrap_or_default();
     found.beyond.names = servers.iter().filter_map(|server| names(server, &of_service)).collect();
     found.sightings.extend(places::endpoints(&servers, Limits::default(), interner));
-    if cluster.is_some() {
+    if cluster.is_some() && args.objects {
         found.token_keys_of_others(&servers, &args.connection.connection(console));
     }
     let of_called = found.beyond.called.iter().flat_map(|called| called.sightings.clone());

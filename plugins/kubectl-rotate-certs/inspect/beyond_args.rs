@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// Objects, live servers, snapshots, and how to reach the cluster.
 #[derive(Args, Debug)]
 pub(crate) struct BeyondArgs {
-    /// Objects of the cluster: secrets, `ConfigMaps`, webhooks, aggregated APIs, conversions, requests, trust bundles
+    /// Objects of the cluster: secrets, config maps, webhooks, aggregated APIs, conversions, requests, trust bundles
     #[arg(help_heading = "Sources", long)]
     pub(crate) objects: bool,
 
