@@ -15,6 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use std::ffi::{OsStr, OsString};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// Machines at once.
 pub const CONNECTIONS: usize = 32;
@@ -66,7 +67,9 @@ pub fn look(
         limit: settings.limit,
         keep: KEEP,
     };
-    let output = exec::run(&program, Some(interrupt))?;
+    let mut output = exec::run(&program, Some(interrupt))?;
+    // Keys are among what was read.
+    let stdout = Zeroizing::new(std::mem::take(&mut output.stdout));
     let now = SystemClock::start().now().as_second();
     match output.ended {
         Ended::Stopped { .. } => return Err(SshError::Stopped),
@@ -76,7 +79,7 @@ pub fn look(
         }
         Ended::ByItself(_) => {}
     }
-    let stdout = zeroize::Zeroizing::new(String::from_utf8_lossy(&output.stdout).into_owned());
+    let stdout = Zeroizing::new(String::from_utf8_lossy(&stdout).into_owned());
     let (mut seen, clock) = answer::read(&stdout, &mark)
         .map_err(|broken| SshError::Machine(reason(&output, &broken.to_string())))?;
     seen.clock_ahead = clock.map(|clock| clock.saturating_sub(now));
