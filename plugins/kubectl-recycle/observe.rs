@@ -51,8 +51,7 @@ pub(crate) fn observe(
         Some(pods) => around_pods(cluster, request, pods?, &mut background)?,
         None => (stale_pods(cluster, request, &mut background)?, None),
     };
-    let ahead = cluster.server_time().map(|t| t.ahead).unwrap_or_default();
-    background.now = local_time.checked_add(ahead).unwrap_or(local_time);
+    background.now = cluster.now(local_time);
 
     let picked = pick(&mut scene, &background, request);
     match around {

@@ -75,8 +75,7 @@ pub(crate) fn observe(
     if request.recycle != Recycle::None {
         read_pods(cluster, request, &services, &mut inventory)?;
     }
-    let ahead = cluster.server_time().map(|t| t.ahead).unwrap_or_default();
-    inventory.now = local_time.checked_add(ahead).unwrap_or(local_time);
+    inventory.now = cluster.now(local_time);
     Ok(Observed { inventory, services, absent })
 }
 

@@ -16,6 +16,7 @@ pub(crate) fn cases() -> Vec<Case> {
         commands_that_only_read_send_gets;
         every_change_carries_the_uid;
         files_are_for_their_owner_alone;
+        times_of_a_run_never_go_back;
         no_escape_bytes_off_a_terminal;
         remote_text_is_cleaned;
     ]
@@ -202,6 +203,25 @@ fn files_are_for_their_owner_alone() {
         let mode = std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let wanted = if path.is_dir() { 0o700 } else { 0o600 };
         assert_eq!(mode, wanted, "{}: {mode:o}", path.display());
+    }
+}
+
+/// The server's clock and this machine's are seldom the same: one of them tells all of a run.
+fn times_of_a_run_never_go_back() {
+    let api = world::start();
+    let sandbox = sandbox(&api);
+    for run in 0..8 {
+        // Each run begins in another part of a second, which a server's date does not have.
+        std::thread::sleep(std::time::Duration::from_millis(130));
+        let log = format!("{run}.jsonl");
+        sandbox.run(&format!("dns --yes --all --log-file {log}")).exits(0);
+        let text = std::fs::read_to_string(sandbox.path(&log)).unwrap();
+        let at = |line: &str| -> jiff::Timestamp {
+            let event: serde_json::Value = serde_json::from_str(line).unwrap();
+            event["at"].as_str().unwrap().parse().unwrap()
+        };
+        let times: Vec<_> = text.lines().map(at).collect();
+        assert!(times.len() > 3 && times.is_sorted(), "{text}");
     }
 }
 

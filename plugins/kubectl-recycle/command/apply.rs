@@ -56,8 +56,9 @@ pub(super) fn run(
         .context()
         .map_or_else(|| cluster.server().to_owned(), |c| format!("{c} ({})", cluster.server()));
     let mut recycler = Recycler::start(cluster, clock, &interrupt, &plan, manifests)?;
-    let mut narrator =
-        Narrator::begin(&mut listeners, &plan, &place, &what, clock.now(), clock.uptime());
+    // All that is told of a run is told by one clock: the server's.
+    let now = || cluster.now(clock.now());
+    let mut narrator = Narrator::begin(&mut listeners, &plan, &place, &what, now(), clock.uptime());
     let limits = Limits { each: args.timeout, retry: RETRY };
     let mut report = narrator::apply(&plan, &mut recycler, &mut journal, limits, &mut narrator);
     drop(recycler);
@@ -69,9 +70,9 @@ pub(super) fn run(
     }
     let exit = report::exit(&plan, &report);
     // The outcome stands in the entries before; a lost last line only makes the next run say that this one was cut off.
-    let _ = journal.append(&[Entry::end(clock.now(), exit.code())]);
+    let _ = journal.append(&[Entry::end(now(), exit.code())]);
     let message = report::sentence(&plan, &report, journal.path());
-    narrator.end(clock.now(), clock.uptime(), &plan, &report, exit, &message);
+    narrator.end(now(), clock.uptime(), &plan, &report, exit, &message);
     Ok(report)
 }
 

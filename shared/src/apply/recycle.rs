@@ -505,9 +505,7 @@ impl Interpreter for Recycler<'_> {
 
     /// The API server's time: what it stamps is compared with it.
     fn now(&self) -> Timestamp {
-        let ahead = self.cluster.server_time().map_or(SignedDuration::ZERO, |t| t.ahead);
-        let local = self.clock.now();
-        local.checked_add(ahead).unwrap_or(local)
+        self.cluster.now(self.clock.now())
     }
 
     fn interrupted(&self) -> bool {

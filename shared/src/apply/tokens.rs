@@ -20,7 +20,7 @@ use crate::plan::document::{Action, Plan, Probe, Step};
 use crate::world::clock::Clock;
 use crate::world::cluster::{Answer, Cluster, ClusterError, FeedEvent, Scope, TokenFeed};
 use crate::world::interrupt::Interrupt;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -389,9 +389,7 @@ impl Interpreter for Keeper<'_> {
     }
 
     fn now(&self) -> Timestamp {
-        let ahead = self.cluster.server_time().map_or(SignedDuration::ZERO, |t| t.ahead);
-        let local = self.clock.now();
-        local.checked_add(ahead).unwrap_or(local)
+        self.cluster.now(self.clock.now())
     }
 
     fn interrupted(&self) -> bool {

@@ -57,6 +57,7 @@ use crate::facts::signing_key::PublicKeys;
 use crate::facts::version::ServerVersion;
 use crate::facts::workload::{Workload, WorkloadKind};
 use ask::Asker;
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -266,6 +267,12 @@ impl Cluster {
     /// The server's clock as its last answer showed it; `None` before the first answer.
     pub fn server_time(&self) -> Option<ServerTime> {
         self.asker.time()
+    }
+
+    /// The server's time of day, when this machine's is `local`.
+    pub fn now(&self, local: Timestamp) -> Timestamp {
+        let ahead = self.server_time().map(|time| time.ahead).unwrap_or_default();
+        local.checked_add(ahead).unwrap_or(local)
     }
 
     /// Sends changes, up to 16 at a time, each once; `each` gets the place of the request and the answer, as they come.
