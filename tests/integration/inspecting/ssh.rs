@@ -90,9 +90,16 @@ fn a_machine_by_ssh_is_as_it_is_from_inside() {
     let ca = far["places"].as_array().unwrap().iter().find(|p| p["part"] == "authority").unwrap();
     assert_eq!(ca["readers"][0]["name"], name.as_str(), "{far:#}");
     assert!(ca["readers"][0]["started"].is_string(), "{ca:#}");
-    assert_eq!(far["components"], near["components"]);
-    assert_eq!(far["places"], near["places"]);
-    assert_eq!(far["certificates"], near["certificates"]);
+    // Other components may run on this machine, and come and go.
+    let own = world.directory().display().to_string();
+    let ours = |document: &serde_json::Value, list: &str| -> Vec<serde_json::Value> {
+        let all = document[list].as_array().unwrap().iter();
+        all.filter(|item| item.to_string().contains(&own)).cloned().collect()
+    };
+    for list in ["components", "places", "certificates"] {
+        assert!(!ours(&far, list).is_empty(), "{list}: {far:#}");
+        assert_eq!(ours(&far, list), ours(&near, list), "{list}");
+    }
     let places = far["places"].as_array().unwrap();
     let state = |end: &str| {
         let place = places.iter().find(|p| p["place"].as_str().unwrap().ends_with(end));
@@ -135,15 +142,23 @@ fn machines_that_do_not_answer_are_unknown_and_the_others_are_shown() {
     let silent = TcpListener::bind(("127.0.0.3", sshd.port())).unwrap();
     let line = format!(
         "check --ssh m1=127.0.0.1 --ssh closed=127.0.0.2 --ssh mute=127.0.0.3 {} --places places.toml \
-         --at 2026-12-01T00:00:00Z --ssh-timeout 4s -o json",
+         --at 2026-12-01T00:00:00Z --ssh-timeout 20s -o json",
         sshd.flags()
     );
     let since = Instant::now();
     let outcome = run(&world, &line);
-    assert!(since.elapsed() < Duration::from_secs(30), "{:?}", since.elapsed());
+    // All at once, and each within its time.
+    assert!(since.elapsed() < Duration::from_mins(1), "{:?}", since.elapsed());
     unknown(&outcome, "closed", "Connection refused");
-    unknown(&outcome, "mute", "did not answer within 4 s");
+    unknown(&outcome, "mute", "timed out");
     assert_eq!(outcome.json()["unknown"], 2, "{}", outcome.text());
+    // Where less time is given than ssh takes by itself.
+    let line = format!(
+        "check --ssh mute=127.0.0.3 {} --places places.toml --at 2026-12-01T00:00:00Z \
+         --ssh-timeout 2s -o json",
+        sshd.flags()
+    );
+    unknown(&run(&world, &line), "mute", "did not answer within 2 s");
     drop(silent);
 }
 
