@@ -449,7 +449,7 @@ impl World {
         self.outcome(Command::new("setpriv").args(nobody).arg(tool).args(words))
     }
 
-    fn outcome(&self, command: &mut Command) -> Outcome {
+    pub(crate) fn outcome(&self, command: &mut Command) -> Outcome {
         let output = command
             .env_clear()
             .env("PATH", std::env::var("PATH").unwrap_or_default())

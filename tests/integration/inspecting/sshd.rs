@@ -36,11 +36,13 @@ impl Sshd {
         )
         .unwrap();
         let run = format!("exec {PROGRAM} -D -e -f {own}/config");
-        // As the superuser it wants a directory of its own below /run, which is given to it alone.
-        let mut command = if rustix::process::geteuid().is_root() {
+        // As the superuser it wants a directory of its own below /run, which is given to it alone; and so are processes:
+        // what else runs on this machine, such as other tests' labs, is none of this one's.
+        let mut command = if is_root() {
             let mut command = Command::new("unshare");
             let private = format!("mount -t tmpfs none /run && mkdir -m 755 /run/sshd && {run}");
-            command.args(["-m", "sh", "-c", &private]);
+            let own = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
+            command.args(own).args(["sh", "-c", &private]);
             command
         } else {
             let mut command = Command::new("sh");
@@ -78,6 +80,18 @@ impl Sshd {
         )
     }
 
+    /// A program beside it, on what is the same machine for it.
+    pub(crate) fn beside(&self, program: &str) -> Command {
+        if !is_root() {
+            return Command::new(program);
+        }
+        let own = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap();
+        let mut command = Command::new("nsenter");
+        command.args(["--target", children.trim(), "--mount", "--pid", "--", program]);
+        command
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
@@ -85,6 +99,10 @@ impl Sshd {
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }
 
 impl Drop for Sshd {

@@ -22,6 +22,7 @@ mod wait;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use rustix::process::Signal;
@@ -39,7 +40,8 @@ pub use secrets::TokenSecret;
 pub use settings::{Component, Generation, Options, Settings};
 pub(crate) use start::{keep_logs, unused_name};
 
-use crate::process::{Owner, Processes, owner};
+use crate::machines::wait;
+use crate::process::{Identity, Owner, Processes, owner};
 use crate::{components, labs};
 
 /// A running lab.
@@ -239,7 +241,11 @@ impl Loopback {
 
     /// Stops the clock of a component: it holds its connections and answers nothing, until [`Self::thaw`].
     pub fn freeze(&self, component: Component) -> Result<()> {
-        self.signal(component, Signal::STOP)
+        self.signal(component, Signal::STOP)?;
+        let identity = self.identity(component)?;
+        wait(Duration::from_secs(10), &format!("{component} to stand still"), || {
+            Ok(identity.stands_still())
+        })
     }
 
     /// Lets a frozen component go on.
@@ -253,10 +259,14 @@ impl Loopback {
     }
 
     fn signal(&self, component: Component, signal: Signal) -> Result<()> {
+        self.identity(component)?.signal(signal)?;
+        Ok(())
+    }
+
+    fn identity(&self, component: Component) -> Result<Identity> {
         let record = self.processes.find(&component.to_string())?;
         let record = record.with_context(|| format!("{component} does not run in this lab"))?;
-        record.identity.signal(signal)?;
-        Ok(())
+        Ok(record.identity)
     }
 
     /// Takes the lab down and removes its files.

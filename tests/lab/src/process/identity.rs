@@ -52,6 +52,16 @@ impl Identity {
         }
     }
 
+    /// Whether all of its threads are stopped: each stops when it is next on a processor, not with the signal.
+    pub fn stands_still(&self) -> bool {
+        let Ok(threads) = fs::read_dir(format!("/proc/{}/task", self.pid)) else { return false };
+        threads.flatten().all(|thread| {
+            let line = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            // One that ended in between does nothing any more.
+            stat(&line).is_none_or(|(state, ..)| matches!(state, 'T' | 't' | 'Z' | 'X'))
+        })
+    }
+
     /// Opened first and looked at afterwards: once the descriptor is there, it stays with the process, whatever
     /// the kernel does with the number.
     fn handle(&self) -> Result<Option<OwnedFd>> {
