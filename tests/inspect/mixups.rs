@@ -209,6 +209,20 @@ const MIXUPS: &[Mixup] = &[
         found: &[("trust-lacks-ca", "m1:/etc/kubernetes/admin.conf#certificate-authority-data")],
     },
     Mixup {
+        name: "one scheduler is of a generation that nobody trusts yet",
+        cluster: kubeadm,
+        seed: |world, _, _| {
+            let next = Set::of("g3", "20260901000000Z");
+            world.kubeconfig(
+                "m2:/etc/kubernetes/scheduler.conf",
+                &next,
+                "system:kube-scheduler",
+                &[],
+            );
+        },
+        found: &[("shown-untrusted", "m2:/etc/kubernetes/scheduler.conf#client-certificate-data")],
+    },
+    Mixup {
         name: "one kubelet still shows an old certificate",
         cluster: kubeadm,
         seed: |world, old, new| {

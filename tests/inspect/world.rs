@@ -443,7 +443,9 @@ impl World {
         }
         // Where nobody may come.
         let tool = self.directory().join("tool");
-        fs::copy(TOOL, &tool).unwrap();
+        // By another process: a file that this one has open to write may be inherited by what another test starts just
+        // now, and cannot be run as long as that has it.
+        assert!(Command::new("cp").arg(TOOL).arg(&tool).status().unwrap().success());
         fs::set_permissions(self.directory(), Permissions::from_mode(0o755)).unwrap();
         let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
         self.outcome(Command::new("setpriv").args(nobody).arg(tool).args(words))

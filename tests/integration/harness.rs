@@ -114,7 +114,7 @@ pub(crate) fn run<const N: usize>(groups: [Vec<Case>; N]) -> ExitCode {
 
 /// Asks until it holds; a limit that a loaded machine keeps.
 pub(crate) fn until(what: &str, holds: impl FnMut() -> bool) {
-    within(Duration::from_mins(1), what, holds);
+    within(Duration::from_mins(3), what, holds);
 }
 
 /// Asks until it holds, for so long.

@@ -11,6 +11,7 @@ use rotation_core::cli::console::Console;
 use rotation_core::cli::failure::Failure;
 use rotation_core::facts::exit::Exit;
 use rotation_core::facts::words::count;
+use rotation_core::plan::certificate::Severity;
 use rotation_core::plan::inventory::Limits;
 use rotation_core::tell::json::{self, Format};
 use rotation_core::world::clock::{Clock as _, SystemClock};
@@ -43,9 +44,10 @@ pub(super) fn run(args: &CheckArgs, console: &Console) -> Result<Exit, Failure> 
         keys: gathered.keys(),
         findings: findings.clone(),
     };
+    let notes = args.notes || args.fail_on.counts(Severity::Note);
     let failed = |why: json::DocumentError| Failure::unexpected(why.to_string());
     let text = match args.output {
-        CheckFormat::Text => report.text(),
+        CheckFormat::Text => report.text(notes),
         CheckFormat::Json => {
             let document = check_document::of(&gathered, &findings, &waived, at);
             json::document(&document, Format::Json).map_err(failed)?
@@ -55,7 +57,8 @@ pub(super) fn run(args: &CheckArgs, console: &Console) -> Result<Exit, Failure> 
         CheckFormat::Sarif => report.sarif().map_err(failed)?,
     };
     console.data(&text);
-    console.note(&summary(&gathered, &report, &waived, at));
+    let hidden = args.output == CheckFormat::Text && !notes;
+    console.note(&summary(&gathered, &report, &waived, hidden, at));
     let fails = findings.iter().any(|finding| args.fail_on.counts(finding.severity()));
     Ok(if fails { Exit::Findings } else { Exit::Done })
 }
@@ -72,7 +75,13 @@ fn waivers(args: &CheckArgs) -> Result<Option<Waivers>, Failure> {
 }
 
 /// One sentence about all of it, and the end that comes first.
-fn summary(gathered: &Gathered, report: &Report, waived: &[Waived], at: Timestamp) -> String {
+fn summary(
+    gathered: &Gathered,
+    report: &Report,
+    waived: &[Waived],
+    hidden: bool,
+    at: Timestamp,
+) -> String {
     let mut text = format!(
         "{}, {} and {}: {}",
         count(gathered.matrix.rows.len(), "place"),
@@ -80,6 +89,9 @@ fn summary(gathered: &Gathered, report: &Report, waived: &[Waived], at: Timestam
         count(report.keys, "private key"),
         report.numbers()
     );
+    if hidden && report.findings.iter().any(|finding| finding.severity() == Severity::Note) {
+        text.push_str(" (--notes shows them)");
+    }
     if !waived.is_empty() {
         let _ = write!(text, "; {} excepted", waived.len());
     }

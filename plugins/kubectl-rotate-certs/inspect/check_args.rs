@@ -45,6 +45,10 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "SEVERITY", value_enum, default_value_t = FailOn::Warning)]
     pub(crate) fail_on: FailOn,
 
+    /// Show notes too, which are worth knowing and ask for nothing
+    #[arg(help_heading = "Output", long)]
+    pub(crate) notes: bool,
+
     /// Exceptions: each with an id, a place, a last day and a reason
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) waivers: Option<PathBuf>,

@@ -67,7 +67,7 @@ impl Report {
     /// What is printed on stdout.
     pub(crate) fn render(&self, format: VerifyFormat) -> Result<String, DocumentError> {
         match format {
-            VerifyFormat::Text => Ok(self.text()),
+            VerifyFormat::Text => Ok(self.text(true)),
             VerifyFormat::Json => json::document(&self.document(), Format::Json),
             VerifyFormat::Sarif => self.sarif(),
             VerifyFormat::Junit => Ok(self.junit()),
@@ -111,11 +111,14 @@ impl Report {
         )
     }
 
-    /// Each finding, and what to do, for people.
-    pub(crate) fn text(&self) -> String {
+    /// Each finding, and what to do, for people; notes where they are wanted.
+    pub(crate) fn text(&self, notes: bool) -> String {
         let mut text = String::new();
         for finding in &self.findings {
             let severity = finding.severity();
+            if severity == Severity::Note && !notes {
+                continue;
+            }
             let tone = match severity {
                 Severity::Error => Tone::Bad,
                 Severity::Warning => Tone::Warning,
@@ -200,7 +203,7 @@ pub(super) mod tests {
 
     #[test]
     fn text_is_one_finding_and_what_to_do() {
-        let styled = report().text();
+        let styled = report().text(true);
         // Two for each severity that is coloured, and none of what somebody wrote into a certificate.
         assert_eq!(styled.matches('\u{1b}').count(), 4, "{styled:?}");
         let lines: Vec<String> =

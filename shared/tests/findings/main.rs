@@ -44,13 +44,14 @@ const OF_CLUSTERS: [Kind; 5] = [
 ];
 
 /// What no set of files can have: the tests of the inventory and of `check` make these.
-const OF_PLACES: [Kind; 21] = [
+const OF_PLACES: [Kind; 22] = [
     Kind::ExpiresCritically,
     Kind::PlaceUnknown,
     Kind::PlaceAbsent,
     Kind::PlaceForeign,
     Kind::PlaceBehind,
     Kind::TrustLacksCa,
+    Kind::ShownUntrusted,
     Kind::BundleLacksCa,
     Kind::RotationTorn,
     Kind::RotationUnfinished,

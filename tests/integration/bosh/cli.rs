@@ -3,7 +3,6 @@
 use crate::harness::sandbox::Sandbox;
 use crate::harness::{Case, cases};
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -23,9 +22,12 @@ fn with(script: Option<(&str, u32)>, line: &str) -> (Sandbox, Command) {
     let folder = sandbox.path("bin");
     fs::create_dir(&folder).unwrap();
     if let Some((text, mode)) = script {
-        let path = folder.join("bosh");
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        // By another process: no other test's child may have it open to write when it is run.
+        let (source, path) = (sandbox.path("bosh.script"), folder.join("bosh"));
+        fs::write(&source, text).unwrap();
+        let mut install = Command::new("install");
+        install.args(["-m", &format!("{mode:o}")]).args([source, path]);
+        assert!(install.status().unwrap().success());
     }
     let mut command = Command::new(crate::harness::vms::TOOL);
     sandbox.prepare(&mut command);

@@ -66,6 +66,8 @@ enum Verb {
     Slow(components::Slow),
     /// Show what the runbook's command breaks and what `kubectl recycle` does instead; cleans up after itself.
     Demo(Demo),
+    /// Make something wrong with certificates on machines, on purpose, and put it right again.
+    MixUp(machines::MixUpArgs),
     /// VMs as BOSH makes them, with a director and a `bosh` before them. Needs root.
     #[command(subcommand)]
     Bosh(bosh::Verb),
@@ -134,6 +136,9 @@ struct Exec {
     /// On a machine, e.g. control-1.
     #[arg(long, value_name = "MACHINE")]
     machine: Option<String>,
+    /// With this computer's files in the network of the machines, where each is reached by its own address.
+    #[arg(long, conflicts_with = "machine")]
+    desk: bool,
     /// The command and its arguments, after `--`.
     #[arg(required = true, last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -161,6 +166,7 @@ impl Cli {
             Verb::Freeze(which) => which.run(Change::Freeze),
             Verb::Thaw(which) => which.run(Change::Thaw),
             Verb::Slow(slow) => slow.run(),
+            Verb::MixUp(arguments) => out(&machines::mix_up(&arguments)?),
             Verb::Bosh(verb) => verb.run(),
             Verb::Packages => out(&machines::packages()),
         }?;
@@ -243,6 +249,9 @@ impl Exec {
     fn run(self) -> Result<()> {
         if let Some(machine) = &self.machine {
             return machines::exec(&self.named.name, machine, &self.command);
+        }
+        if self.desk {
+            return machines::at_desk(&self.named.name, &self.command);
         }
         let name = &self.named.name;
         let dir = labs::find(name)?;

@@ -123,7 +123,12 @@ pub fn of_secret(
         if content.held().is_some_and(Held::is_empty) {
             continue;
         }
-        all.push(Sighting::new(place(key), role(named.kind, key), content));
+        let role = role(named.kind, key);
+        let role = match content.held() {
+            Some(held) if role.part == Part::Anything && holds_account(held) => COPIED_TOKEN,
+            _ => role,
+        };
+        all.push(Sighting::new(place(key), role, content));
     }
     if named.kind == TOKEN_TYPE {
         for (key, role) in [("ca.crt", POD_TRUST), ("token", POD_TOKEN)] {
@@ -136,6 +141,14 @@ pub fn of_secret(
         sighting.modified = named.written;
     }
     all
+}
+
+/// A token of a service account in a Secret of somebody's own: a copy, or a kubeconfig with one.
+const COPIED_TOKEN: Role = Role::new(Component::Other, Domain::Tokens, Part::Token);
+
+fn holds_account(held: &Held) -> bool {
+    let mut claims = held.tokens.iter().filter_map(|token| token.claims.as_ref());
+    claims.any(|claims| claims.subject.starts_with("system:serviceaccount:"))
 }
 
 fn role(kind: &str, key: &str) -> Role {

@@ -218,7 +218,7 @@ kinds! {
     KeyUncommon, "key-uncommon", Warning, "A key that not every component takes: P-521, Ed25519, very large RSA", "make a new key: issue it again without `--reuse-key`";
     KeyOddSize, "key-odd-size", Error, "The bits of an RSA key are not whole octets", "make a new key: issue it again without `--reuse-key`";
     KeyExponent, "key-exponent", Error, "The public exponent of an RSA key is even or below 65537", "make a new key: issue it again without `--reuse-key`";
-    KeyTooLongInUse, "ca-rsa-2048-after-2030", Warning, "An RSA key below 3072 bits signs as a CA beyond 2030", NEW_CA;
+    KeyTooLongInUse, "ca-rsa-2048-after-2030", Note, "An RSA key below 3072 bits signs as a CA beyond 2030", NEW_CA;
     KeyUnreadable, "key-unreadable", Error, "A private key cannot be read", RESTORE;
     KeyEncrypted, "key-encrypted", Note, "A private key is encrypted: whether it fits is not seen, and no component reads it", "run `openssl pkey -in FILE -out FILE.open` where a component is to read it";
     KeyDoesNotFit, "key-does-not-fit", Error, "The private key is not the certificate's", "put key and certificate of one generation together; `openssl pkey -in FILE -pubout` shows the public part";
@@ -268,6 +268,7 @@ kinds! {
     PlaceForeign, "place-foreign", Error, "A place holds something of another CA than the one that it belongs under", "put back what belongs there, or issue it again under the right CA";
     PlaceBehind, "place-behind", Warning, "A place holds the old generation, and others of its kind have the new one", "bring the new generation to FILE as well, and restart what reads it";
     TrustLacksCa, "trust-lacks-ca", Error, "A place does not trust a CA under which others show certificates or tokens", "add that CA to FILE, beside the one that is there, and restart what reads it";
+    ShownUntrusted, "shown-untrusted", Error, "A place shows a certificate or token of a CA that most places do not trust", "put back what stood in FILE before, until every place trusts both CAs";
     BundleLacksCa, "bundle-lacks-ca", Error, "The system's bundle does not contain the cluster's CA", "run `update-ca-certificates` on that machine";
     RotationTorn, "rotation-torn", Error, "Certificates of one generation are shown to somebody who trusts the other one alone", "bring both CAs to every place that trusts, before anything else";
     RotationUnfinished, "rotation-unfinished", Warning, "Two generations are in use: a rotation is left half done", "finish it, or go back";

@@ -4,7 +4,7 @@ use crate::facts::objects::Called;
 use crate::facts::sighting::{Content, Part, Place, Sighting};
 use crate::facts::x509::{Certificate, San};
 use crate::plan::certificate::{Finding, Kind, RowKind, verify};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
 
 /// What was gathered beside the sightings.
@@ -40,18 +40,36 @@ pub fn judge_beyond<'a>(
         }
     }
     stored(sightings.clone(), &mut findings);
-    for sighting in sightings {
-        if sighting.role.part == Part::AuthorityKey
-            && matches!(&sighting.content, Content::Sealed { provider, .. } if **provider == *"kubeadm")
-        {
-            let what = match sighting.modified {
-                Some(since) => format!("they were uploaded at {since}"),
-                None => "they were uploaded".to_owned(),
-            };
-            findings.push(Finding::new(Kind::CaKeysUploaded, &sighting.place.to_string(), what));
-        }
-    }
+    uploaded_keys(sightings, at, &mut findings);
     findings
+}
+
+/// How long kubeadm lets the keys lie that it uploads for control planes to come: the life of the bootstrap token that owns
+/// them.
+const UPLOAD_LIFE: SignedDuration = SignedDuration::from_hours(2);
+
+/// Keys of CAs that were uploaded for control planes to come, and outlived that.
+fn uploaded_keys<'a>(
+    sightings: impl Iterator<Item = &'a Sighting>,
+    at: Timestamp,
+    findings: &mut Vec<Finding>,
+) {
+    let is_upload = |sighting: &&Sighting| {
+        sighting.role.part == Part::AuthorityKey
+            && matches!(&sighting.content, Content::Sealed { provider, .. } if **provider == *"kubeadm")
+    };
+    let uploads: Vec<&Sighting> = sightings.filter(is_upload).collect();
+    let of_api = |sighting: &&Sighting| matches!(sighting.place, Place::Object { .. });
+    let told = uploads.iter().any(of_api);
+    // What is stored does not say when it was written: the API does.
+    for upload in uploads.iter().filter(|upload| !told || of_api(upload)) {
+        let what = match upload.modified {
+            Some(since) if at.duration_since(since) < UPLOAD_LIFE => continue,
+            Some(since) => format!("they were uploaded at {since}"),
+            None => "they were uploaded".to_owned(),
+        };
+        findings.push(Finding::new(Kind::CaKeysUploaded, &upload.place.to_string(), what));
+    }
 }
 
 /// Each server behind a callee must be verified by the callee's bundle, under the name by which it is called.

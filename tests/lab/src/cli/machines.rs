@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::machines::{self, Machines, Options};
+use clap::Args;
+
+use super::Named;
+use crate::machines::{self, Machines, MixUp, MixUps, Options};
 use crate::talk::say;
 use crate::world;
 
@@ -52,6 +55,51 @@ pub(super) fn exec(name: &str, machine: &str, words: &[OsString]) -> Result<()> 
     let (program, arguments) = words.split_first().context("no command")?;
     let error = Machines::open(name)?.command_on(machine, program)?.args(arguments).exec();
     Err(error).with_context(|| format!("cannot run {} on {machine}", program.display()))
+}
+
+/// `lab exec --desk`: becomes the command in the machines' network, as the administrator.
+pub(super) fn at_desk(name: &str, words: &[OsString]) -> Result<()> {
+    let (program, arguments) = words.split_first().context("no command")?;
+    let lab = Machines::open(name)?;
+    let mut command = lab.at_desk(program)?;
+    let error = command.args(arguments).env("KUBECONFIG", lab.desk_kubeconfig()).exec();
+    Err(error).with_context(|| format!("cannot run {}", program.display()))
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MixUpArgs {
+    #[command(flatten)]
+    named: Named,
+    /// Which; without one, all are listed with what `kubectl rotate-certs check` says of them.
+    mix_up: Option<String>,
+    /// Put it right again.
+    #[arg(long, requires = "mix_up")]
+    mend: bool,
+}
+
+/// `lab mix-up`.
+pub(super) fn mix_up(arguments: &MixUpArgs) -> Result<String> {
+    let Some(name) = &arguments.mix_up else {
+        let line = |one: MixUp| {
+            format!("{}\n  {}\n  {} at {}\n", one.name, one.about, one.finding, one.place)
+        };
+        return Ok(MixUp::all().into_iter().map(line).collect());
+    };
+    let mixup = MixUp::named(name)?;
+    let lab = Machines::open(&arguments.named.name)?;
+    let mixups = MixUps::prepare(&lab)?;
+    if arguments.mend {
+        mixups.mend(&mixup)?;
+        say(&format!("{name} is put right"));
+    } else {
+        mixups.seed(&mixup)?;
+        say(&format!("{}: {}", mixup.machine, mixup.about));
+        say(&format!(
+            "put it right: cargo lab mix-up --name {} {name} --mend",
+            arguments.named.name
+        ));
+    }
+    Ok(String::new())
 }
 
 /// `lab packages`: what `apt-get install` would have to be given.

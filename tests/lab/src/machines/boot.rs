@@ -12,6 +12,7 @@ use super::cgroup::Hierarchies;
 use super::images::Images;
 use super::net::{self, wait};
 use super::plan::Machine;
+use super::ssh;
 use crate::process::{Identity, Launch, Processes};
 
 /// What every machine of a lab is started with.
@@ -41,6 +42,7 @@ pub(super) fn start(
     let lab = parts.processes.dir();
     let root = root(lab, &machine.name);
     furnish(&root, parts.images, machine, all)
+        .and_then(|()| ssh::furnish(lab, &root, machine))
         .with_context(|| format!("cannot prepare {}", root.display()))?;
     let usr = lab.join("machines").join(&machine.name).join("usr");
     fs::create_dir_all(usr.join("work")).context("cannot prepare the machine's /usr")?;
@@ -143,7 +145,9 @@ fn furnish(root: &Path, images: &Images, machine: &Machine, all: &[Machine]) -> 
         ("etc/hostname", format!("{}\n", machine.name)),
         (
             "etc/passwd",
-            "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n".to_owned(),
+            "root:x:0:0:root:/root:/bin/sh\nsshd:x:100:65534::/run/sshd:/bin/false\n\
+             nobody:x:65534:65534::/:/bin/false\n"
+                .to_owned(),
         ),
         ("etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n".to_owned()),
         ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n".to_owned()),

@@ -103,6 +103,11 @@ kubelet() {
   exec /usr/local/bin/kubelet --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf \
     --kubeconfig=/etc/kubernetes/kubelet.conf --config=/var/lib/kubelet/config.yaml $KUBELET_KUBEADM_ARGS
 }
+sshd() {
+  mkdir -p -m 755 /run/sshd
+  exec /usr/sbin/sshd -D -e -f /etc/ssh/sshd_config
+}
+keep sshd &
 keep containerd &
 until [ -S /run/containerd/containerd.sock ]; do sleep 0.05; done
 until ctr --namespace k8s.io images import --local /opt/lab/images >>/var/log/images.log 2>&1; do sleep 0.2; done

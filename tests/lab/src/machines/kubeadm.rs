@@ -143,6 +143,13 @@ fn kubeadm(lab: &Machines, machine: &Machine, config: &str, arguments: &[&str]) 
     Ok(())
 }
 
+/// For `kubeadm init phase`: a set of certificates for this machine in a directory of its own.
+pub(super) fn another_set(machine: &Machine, directory: &str) -> Result<String> {
+    // Phases that only make certificates do not look at the version, but ask the world outside without one.
+    let cluster = format!("{}certificatesDir: {directory}\n", cluster_configuration("v1.36.0"));
+    Ok([init_configuration(machine, &Secrets::make()?), cluster].join("---\n"))
+}
+
 fn registration(machine: &Machine) -> String {
     format!(
         "nodeRegistration:

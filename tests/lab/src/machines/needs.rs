@@ -28,7 +28,7 @@ impl fmt::Display for Missing {
 }
 
 /// Programs and the Debian packages that have them.
-const PROGRAMS: [(&str, &str); 10] = [
+const PROGRAMS: [(&str, &str); 12] = [
     ("unshare", "util-linux"),
     ("nsenter", "util-linux"),
     ("setsid", "util-linux"),
@@ -39,6 +39,8 @@ const PROGRAMS: [(&str, &str); 10] = [
     ("nft", "nftables"),
     ("ldd", "libc-bin"),
     ("pkg-config", "pkg-config"),
+    ("sshd", "openssh-server"),
+    ("ssh-keygen", "openssh-client"),
 ];
 
 /// What judges and faults of tests need, and no machine does: others' verifiers, calls that fail, power cuts.

@@ -12,7 +12,7 @@ use super::cgroup::Hierarchies;
 use super::images::Images;
 use super::kubeadm::Secrets;
 use super::state::{self, RECORD};
-use super::{Machines, SETTLE, addons, boot, kubeadm, net, plan, watches};
+use super::{Machines, SETTLE, addons, boot, kubeadm, net, plan, ssh, watches};
 use crate::process::write_json;
 use crate::talk::say;
 
@@ -35,6 +35,7 @@ impl Machines {
             hierarchies: &hierarchies,
             prefix: &prefix,
         };
+        ssh::make_key(self.dir())?;
         for machine in &machines {
             boot::start(&parts, switch, machine, &machines)?;
         }
@@ -87,6 +88,7 @@ impl Machines {
         let text = fs::read_to_string(&admin).context("kubeadm left no admin.conf")?;
         let inside = format!("https://{}:{}", plan::SWITCH, plan::API_PORT);
         ensure!(text.contains(&inside), "admin.conf does not name {inside}");
+        write_private(&self.desk_kubeconfig(), &text)?;
         let text = text.replace(&inside, &format!("https://127.0.0.1:{}", self.record.port));
         write_private(&self.kubeconfig(), &text)
     }

@@ -4,6 +4,7 @@
 //! they are.
 
 mod components;
+mod elsewhere;
 mod keys;
 mod places;
 mod rotation;
@@ -44,6 +45,7 @@ pub fn judge(whole: &Whole<'_>) -> Vec<Finding> {
     rotation::check(whole, &mut findings);
     keys::check(whole, &mut findings);
     components::check(whole, &mut findings);
+    elsewhere::check(whole, &mut findings);
     findings.sort();
     findings.dedup();
     findings

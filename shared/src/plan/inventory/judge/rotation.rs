@@ -45,29 +45,38 @@ fn phase(progress: &Progress, findings: &mut Vec<Finding>) {
 fn place(whole: &Whole<'_>, progress: &Progress, row: &Row, findings: &mut Vec<Finding>) {
     let part = row.sighting.role.part;
     let trusts = part.verifies() || part == Part::Authority;
-    let [shown_old, shown_new] = progress.presenters;
-    let lacking = match row.state {
-        State::Old if trusts && shown_new > 0 => Some((Age::New, shown_new)),
-        State::New if trusts && shown_old > 0 => Some((Age::Old, shown_old)),
-        _ => None,
-    };
-    if let Some((age, number)) = lacking {
-        let generation =
-            whole.matrix.generations.of_domain(progress.domain).iter().rev().find(|g| g.age == age);
-        let name = generation.map(|g| called(g, progress.domain)).unwrap_or_default();
-        let what = format!(
-            "it lacks {name}, under which something is shown in {}",
-            count(number, "place")
-        );
-        findings.push(about(row, Kind::TrustLacksCa, what));
-        return;
+    // Keys and tokens that no server knows are findings of their own.
+    let shows = part.presents() && progress.domain != Domain::Tokens;
+    for rift in Rift::of(progress) {
+        let name = || {
+            let generations = whole.matrix.generations.of_domain(progress.domain);
+            let generation = generations.iter().rev().find(|g| g.age == rift.age);
+            generation.map(|g| called(g, progress.domain)).unwrap_or_default()
+        };
+        if trusts && row.state == rift.lacking() && !rift.is_of_showers() {
+            let number = count(rift.shown, "place");
+            let what = format!("it lacks {}, under which something is shown in {number}", name());
+            findings.push(about(row, Kind::TrustLacksCa, what));
+            return;
+        }
+        if shows && rift.is_shown(row.state) && rift.is_of_showers() {
+            let lacked = count(rift.lacked, "place");
+            let what = format!("it is of {}, which {lacked} that trust others do not have", name());
+            let is_ahead = rift.age == Age::New;
+            let kind = if is_ahead { Kind::ShownUntrusted } else { Kind::PlaceBehind };
+            findings.push(about(row, kind, what));
+            return;
+        }
     }
     if row.state != State::Old {
         return;
     }
     let kin = |other: &&Row| other.sighting.role == row.sighting.role && other.state.has_new();
     let newer: Vec<&Row> = whole.matrix.of_domain(progress.domain).filter(kin).collect();
-    if let Some(first) = newer.first() {
+    let same = |other: &&Row| other.sighting.role == row.sighting.role && other.state == State::Old;
+    let older = whole.matrix.of_domain(progress.domain).filter(same).count();
+    // Where most are old, the new ones are ahead: a rotation has only begun, or something strange came in.
+    if let Some(first) = newer.first().filter(|_| newer.len() >= older) {
         let more = match newer.len() {
             1 => String::new(),
             many => format!(" and {} of its kind", count(many - 1, "other")),
@@ -75,6 +84,40 @@ fn place(whole: &Whole<'_>, progress: &Progress, row: &Row, findings: &mut Vec<F
         let what =
             format!("it is of the old generation; {}{more} of the new one", first.sighting.place);
         findings.push(about(row, Kind::PlaceBehind, what));
+    }
+}
+
+/// A generation that is shown somewhere, and that places lack that should trust it.
+struct Rift {
+    age: Age,
+    /// How many places show it.
+    shown: usize,
+    /// How many places trust the other one alone.
+    lacked: usize,
+}
+
+impl Rift {
+    fn of(progress: &Progress) -> impl Iterator<Item = Self> {
+        let [old, _, new] = progress.verifiers;
+        let [shown_old, shown_new] = progress.presenters;
+        [(Age::New, shown_new, old), (Age::Old, shown_old, new)]
+            .into_iter()
+            .map(|(age, shown, lacked)| Self { age, shown, lacked })
+            .filter(|rift| rift.shown > 0 && rift.lacked > 0)
+    }
+
+    /// The fewer ones are what has to be changed: one that shows too early, or a few that trust too little.
+    fn is_of_showers(&self) -> bool {
+        self.shown < self.lacked
+    }
+
+    /// The state of places that lack it.
+    fn lacking(&self) -> State {
+        if self.age == Age::New { State::Old } else { State::New }
+    }
+
+    fn is_shown(&self, state: State) -> bool {
+        if self.age == Age::New { state.has_new() } else { state.has_old() }
     }
 }
 
