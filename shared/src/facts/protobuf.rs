@@ -162,7 +162,7 @@ mod tests {
         assert_eq!((all[4].1.text(), all[4].1.number()), (Err(Damaged), Err(Damaged)));
         assert_eq!((all[0].1.flag(), all[0].1.bytes()), (Ok(true), Err(Damaged)));
         assert_eq!((first(&message, 3), first(&message, 9)), (Some(Value::Number(1)), None));
-        assert_eq!((last_text(&message[..5], 2), last_bytes(&message, 9)), (Some("hi"), None));
+        assert_eq!((last_text(&message[..7], 2), last_bytes(&message, 9)), (Some("hi"), None));
         assert_eq!((last_bytes(&message, 2), last_text(&message, 2)), (Some(&[0xff][..]), None));
         for cut in [1, 2, 4, 6, 8, 17] {
             assert_eq!(each(&message[..cut], |_, _| Ok(())), Err(Damaged), "{cut}");
