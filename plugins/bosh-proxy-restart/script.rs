@@ -148,3 +148,7 @@ mod tests {
         assert!(heal(&job, &expected, &[], patience).len() < 40_000);
     }
 }
+
+#[cfg(test)]
+#[path = "wait_tests.rs"]
+mod wait_tests;
