@@ -245,6 +245,8 @@ pub(crate) enum Verdict {
 /// Everything that one script said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Session {
+    /// The job that a look was at.
+    pub(crate) job: Option<String>,
     /// A restart was still under way when this was looked at.
     pub(crate) busy: bool,
     /// The first look.

@@ -4,6 +4,7 @@ mod class;
 mod cli;
 mod command;
 mod cycle;
+mod early;
 mod finding;
 mod hosts;
 mod jobs;

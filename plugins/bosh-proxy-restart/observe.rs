@@ -2,8 +2,10 @@
 
 use crate::TOOL;
 use crate::cli::CommonArgs;
+use crate::early;
 use crate::finding::{Code, Finding};
-use crate::hosts::{self, Asked, Hosts, Looked, NotReached};
+use crate::hosts::{self, Asked, Door, Hosts, Looked, NotReached};
+use crate::jobs::Job;
 use crate::judge;
 use crate::look::Look;
 use crate::script::Marks;
@@ -48,6 +50,32 @@ impl Sight {
     pub(crate) fn is_healthy(&self) -> bool {
         self.looked.is_some() && !self.findings.iter().any(Finding::is_error)
     }
+}
+
+/// Asks the director and looks at what is meant, both at the same time as far as that goes. `allowed` says, when the
+/// director has answered, whether there is anything to look for.
+pub(crate) fn survey(
+    door: Door<'_>,
+    common: &CommonArgs,
+    selectors: &[Selector],
+    allowed: impl FnOnce(&Fleet) -> Result<(), Failure>,
+) -> Result<(Fleet, Vec<Sight>), Failure> {
+    let jobs = common.all_jobs()?;
+    let jobs: Vec<Job> = match &common.job {
+        Some(name) => vec![jobs.named(name)],
+        None => jobs.iter().cloned().collect(),
+    };
+    early::beside(door, selectors, &jobs, |ahead| {
+        let fleet = fleet(door.bosh, common, selectors)?;
+        ahead.close();
+        let silent = |left: &&LeftOut| left.finding.code == Code::UnresponsiveAgent;
+        for left in fleet.left_out.iter().filter(silent) {
+            ahead.give_up(&left.name);
+        }
+        allowed(&fleet)?;
+        let sights = sights(ahead, &fleet.targets)?;
+        Ok((fleet, sights))
+    })
 }
 
 /// Asks the director.
@@ -97,7 +125,7 @@ pub(crate) fn lock_words(lock: &DirectorLock) -> String {
 }
 
 /// Looks at every target, a few at a time.
-pub(crate) fn sights(hosts: &dyn Hosts, targets: &[Target]) -> Result<Vec<Sight>, BoshError> {
+fn sights(hosts: &dyn Hosts, targets: &[Target]) -> Result<Vec<Sight>, BoshError> {
     let looked = each(targets, CONNECTIONS, |target| sight(hosts, target, Duration::ZERO));
     looked.into_iter().collect()
 }

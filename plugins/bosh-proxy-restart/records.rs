@@ -61,6 +61,7 @@ pub(crate) fn read(text: &str) -> Result<Session, RecordsError> {
                     _ => return Err(broken()),
                 }
             }
+            ["job", name] => session.job = Some((*name).to_owned()),
             ["busy"] => session.busy = true,
             ["end"] => ended = true,
             ["verdict", word, why @ ..] => {

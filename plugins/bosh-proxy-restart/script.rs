@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 const LOOK: &str = include_str!("remote/look.sh");
 const WAIT: &str = include_str!("remote/wait.sh");
 const VERIFY: &str = include_str!("remote/verify.sh");
+const WHICH: &str = include_str!("remote/which.sh");
 const RESTART: &str = include_str!("remote/restart.sh");
 const HEAL: &str = include_str!("remote/heal.sh");
 
@@ -45,6 +46,21 @@ pub(crate) fn verify(job: &Job, marks: &Marks, patience: u64) -> String {
     let mut head = head(job, marks);
     set(&mut head, "patience", &patience.to_string());
     [&head, LOOK, VERIFY].concat()
+}
+
+/// Looks once at the first of these jobs that the VM has, and says which it was; at none, if it has none.
+pub(crate) fn verify_first<'a>(jobs: impl Iterator<Item = &'a Job>) -> String {
+    let mut text = String::new();
+    set(&mut text, "vcap", VCAP);
+    set(&mut text, "patience", "0");
+    text.extend([LOOK, WHICH]);
+    for job in jobs {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "if has '{}'; then", job.name);
+        text.extend([&head(job, &Marks::default()), VERIFY, "exit 0\nfi\n"]);
+    }
+    text.push_str("say end\n");
+    text
 }
 
 /// Restarts, if the VM is as expected.
@@ -148,3 +164,7 @@ mod tests {
         assert!(heal(&job, &expected, &[], patience).len() < 40_000);
     }
 }
+
+#[cfg(test)]
+#[path = "wait_tests.rs"]
+mod wait_tests;

@@ -2,7 +2,7 @@
 
 use crate::finding::{Code, Finding};
 use crate::jobs::{Job, Jobs};
-use rotation_core::facts::bosh::{Instance, InstanceName, is_word};
+use rotation_core::facts::bosh::{Instance, InstanceName, Recorded, is_word};
 use std::fmt;
 use std::str::FromStr;
 
@@ -49,11 +49,10 @@ impl fmt::Display for Selector {
 }
 
 impl Selector {
-    fn selects(&self, instance: &Instance) -> bool {
-        self.group == instance.name.group
+    fn selects(&self, name: &InstanceName, index: Option<u32>) -> bool {
+        self.group == name.group
             && self.which.as_ref().is_none_or(|which| {
-                *which == instance.name.id
-                    || which.parse().ok() == instance.index && instance.index.is_some()
+                *which == name.id || which.parse().ok() == index && index.is_some()
             })
     }
 }
@@ -114,14 +113,15 @@ pub(crate) fn choose(
 ) -> Result<Targets, TargetsError> {
     let mut chosen = Targets::default();
     let mut seen: Vec<&InstanceName> = Vec::new();
-    for selector in groups_or(deployment, instances, selectors)? {
-        let mut matching: Vec<&Instance> =
-            instances.iter().filter(|instance| selector.selects(instance)).collect();
+    let all_groups = groups(instances.iter().map(|instance| &instance.name));
+    for selector in selectors_or_default(deployment, &all_groups, selectors)? {
+        let selects = |one: &&Instance| selector.selects(&one.name, one.index);
+        let mut matching: Vec<&Instance> = instances.iter().filter(selects).collect();
         if matching.is_empty() {
             return Err(TargetsError::NoInstance {
                 deployment: deployment.to_owned(),
                 wanted: selector.to_string(),
-                groups: groups(instances),
+                groups: list(&all_groups),
             });
         }
         matching.sort_by(|a, b| (&a.az, a.index, &a.name).cmp(&(&b.az, b.index, &b.name)));
@@ -150,31 +150,54 @@ pub(crate) fn choose(
     Ok(chosen)
 }
 
-fn groups_or(
+/// Which instances will be meant, by the director's record of them, in the same order. What it does not say, how they
+/// are and what runs on them, is decided later.
+pub(crate) fn likely(recorded: &[Recorded], selectors: &[Selector]) -> Vec<InstanceName> {
+    let all_groups = groups(recorded.iter().map(|one| &one.name));
+    let mut likely: Vec<InstanceName> = Vec::new();
+    for selector in selectors_or_default("", &all_groups, selectors).unwrap_or_default() {
+        let selects = |one: &&Recorded| one.has_vm && selector.selects(&one.name, one.index);
+        let mut matching: Vec<&Recorded> = recorded.iter().filter(selects).collect();
+        matching.sort_by(|a, b| (&a.az, a.index, &a.name).cmp(&(&b.az, b.index, &b.name)));
+        for one in matching {
+            if !likely.contains(&one.name) {
+                likely.push(one.name.clone());
+            }
+        }
+    }
+    likely
+}
+
+fn selectors_or_default(
     deployment: &str,
-    instances: &[Instance],
+    groups: &[&str],
     selectors: &[Selector],
 ) -> Result<Vec<Selector>, TargetsError> {
     if !selectors.is_empty() {
         return Ok(selectors.to_vec());
     }
-    let there = |group: &str| instances.iter().any(|instance| instance.name.group == group);
     let of = |names: &&[&str]| {
-        let name = names.iter().find(|name| there(name)).ok_or_else(|| TargetsError::NoGroups {
+        let there = names.iter().find(|name| groups.contains(name));
+        let name = there.ok_or_else(|| TargetsError::NoGroups {
             deployment: deployment.to_owned(),
             wanted: names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(" or "),
-            groups: groups(instances),
+            groups: list(groups),
         })?;
         Ok(Selector { group: (*name).to_owned(), which: None })
     };
     DEFAULT_GROUPS.iter().map(of).collect()
 }
 
-fn groups(instances: &[Instance]) -> String {
-    let mut names: Vec<&str> = instances.iter().map(|i| i.name.group.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+/// The groups of a deployment.
+fn groups<'a>(names: impl Iterator<Item = &'a InstanceName>) -> Vec<&'a str> {
+    let mut groups: Vec<&str> = names.map(|name| name.group.as_str()).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    groups
+}
+
+fn list(groups: &[&str]) -> String {
+    if groups.is_empty() { "none".to_owned() } else { groups.join(", ") }
 }
 
 /// The job of an instance, or why there is nothing to do on it.
@@ -271,6 +294,28 @@ mod tests {
         for word in ["", "/", "a/", "a/b/c", "-x", "a b"] {
             assert!(word.parse::<Selector>().is_err(), "{word}");
         }
+    }
+
+    #[test]
+    fn the_record_tells_beforehand_which_will_be_meant() {
+        let record = |has_vm: bool| -> Vec<Recorded> {
+            let of = |i: Instance| Recorded { name: i.name, index: i.index, az: i.az, has_vm };
+            fleet().into_iter().map(of).collect()
+        };
+        for words in
+            [&[][..], &["minion", "master/1"], &["minion/minion-id-2", "minion/2"], &["etcd"]]
+        {
+            let selectors: Vec<Selector> =
+                words.iter().map(|s| s.parse().expect("a selector")).collect();
+            let chosen =
+                choose("k", &fleet(), &selectors, &Jobs::embedded(), None).expect("chosen");
+            let meant: Vec<_> = chosen.targets.into_iter().map(|target| target.name).collect();
+            assert_eq!(likely(&record(true), &selectors), meant, "{words:?}");
+            assert_eq!(likely(&record(false), &selectors), [], "nothing runs without a VM");
+        }
+        let nobody: Selector = "nosuch".parse().expect("a selector");
+        assert_eq!(likely(&record(true), &[nobody]), []);
+        assert_eq!(likely(&[], &[]), []);
     }
 
     #[test]

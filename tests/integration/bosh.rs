@@ -2,6 +2,7 @@
 //! recordings of the real one.
 
 mod cli;
+mod early;
 mod healthy;
 mod interrupted;
 mod restarts;
@@ -18,6 +19,7 @@ pub(crate) fn cases() -> Vec<Case> {
         interrupted::cases(),
         sick::cases(),
         way::cases(),
+        early::cases(),
         cli::cases(),
     ]
     .concat()

@@ -39,12 +39,14 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
     );
     let started = tools.clock.now();
     let since = since(args, console, &state, started);
-    let fleet = observe::fleet(&tools.bosh, common, &args.instances)?;
-    if !args.change.dry_run {
-        refuse_locked(args, &fleet)?;
-        refuse(args, console, &tools.deployment, &fleet, &[])?;
-    }
-    let sights = observe::sights(&tools.door(), &fleet.targets)?;
+    let allowed = |fleet: &Fleet| {
+        if args.change.dry_run {
+            return Ok(());
+        }
+        refuse_locked(args, fleet)?;
+        refuse(args, console, &tools.deployment, fleet, &[])
+    };
+    let (fleet, sights) = observe::survey(tools.door(), common, &args.instances, allowed)?;
     let sights = settle(console, &tools, sights, &since)?;
     let plan = Plan::make(args, &fleet, sights, since);
     if args.change.dry_run {

@@ -19,8 +19,7 @@ pub(super) fn run(args: &Args, verify: &VerifyArgs, console: &Console) -> Result
     let common = &args.common;
     let tools = Tools::new(common, console)?;
     let mut log = console.log(&common.output())?;
-    let fleet = observe::fleet(&tools.bosh, common, &verify.instances)?;
-    let sights = observe::sights(&tools.door(), &fleet.targets)?;
+    let (fleet, sights) = observe::survey(tools.door(), common, &verify.instances, |_| Ok(()))?;
     let exit = exit(&sights, &fleet, verify.strict);
     for kind in events(&tools, &fleet, &sights, exit) {
         log.hear(&Event { at: tools.clock.now(), elapsed: tools.clock.uptime(), kind });

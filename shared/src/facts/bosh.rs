@@ -96,6 +96,19 @@ impl Instance {
     }
 }
 
+/// An instance as the director has it on record, without asking its agent how it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its name.
+    pub name: InstanceName,
+    /// Its index in the group; `None` where the director says none.
+    pub index: Option<u32>,
+    /// Availability zone; empty where the deployment has none.
+    pub az: String,
+    /// Whether it has a VM.
+    pub has_vm: bool,
+}
+
 /// A lock that the director holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectorLock {

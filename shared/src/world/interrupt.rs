@@ -15,12 +15,20 @@ pub struct Interrupt(Arc<State>);
 struct State {
     asked: AtomicBool,
     wake: Notify,
+    /// Who is asked to stop asks this one, too.
+    parent: Option<Interrupt>,
 }
 
 impl Interrupt {
     /// One that no signal reaches: for tests, and for commands that have nothing to stop.
     pub fn never() -> Self {
         Self::default()
+    }
+
+    /// One for a part of the work: it is asked whenever this one is, and can be asked by itself.
+    #[must_use]
+    pub fn part(&self) -> Self {
+        Self(Arc::new(State { parent: Some(self.clone()), ..State::default() }))
     }
 
     /// Listens for SIGINT, SIGTERM and SIGHUP from now on.
@@ -58,7 +66,7 @@ impl Interrupt {
 
     /// Whether somebody asked to stop.
     pub fn is_asked(&self) -> bool {
-        self.0.asked.load(Ordering::SeqCst)
+        self.0.asked.load(Ordering::SeqCst) || self.0.parent.as_ref().is_some_and(Self::is_asked)
     }
 
     /// Resolves once somebody asks to stop; at once if somebody did.
@@ -66,9 +74,18 @@ impl Interrupt {
         let woken = self.0.wake.notified();
         let mut woken = std::pin::pin!(woken);
         woken.as_mut().enable();
-        if !self.is_asked() {
-            woken.await;
+        if self.is_asked() {
+            return;
         }
+        let Some(parent) = &self.0.parent else { return woken.await };
+        let mut parents = Box::pin(parent.asked());
+        std::future::poll_fn(|cx| {
+            if woken.as_mut().poll(cx).is_ready() {
+                return std::task::Poll::Ready(());
+            }
+            parents.as_mut().poll(cx)
+        })
+        .await;
     }
 
     /// Waits for so long, or until somebody asks to stop; says whether somebody did.
@@ -129,5 +146,19 @@ mod tests {
         assert!(interrupt.pause(Duration::from_secs(30)));
         thread.join().expect("the asker ends");
         assert!(interrupt.pause(Duration::from_secs(30)), "it stays asked");
+    }
+
+    #[test]
+    fn a_part_is_asked_by_itself_and_with_the_whole() {
+        let whole = Interrupt::never();
+        let (one, other) = (whole.part(), whole.part());
+        one.ask();
+        assert!(one.is_asked() && !whole.is_asked() && !other.is_asked());
+        assert!(one.pause(Duration::from_secs(30)));
+        assert!(!other.pause(Duration::from_millis(5)));
+        let asker = whole.clone();
+        let thread = std::thread::spawn(move || asker.ask());
+        assert!(other.pause(Duration::from_secs(30)));
+        thread.join().expect("the asker ends");
     }
 }

@@ -69,6 +69,10 @@ fn command(dir: &Path, args: &Args, ui: &mut Ui) -> Result<(), Failed> {
             show::instances(&director, args, ui, [*processes, *details, *failing])
         }
         Verb::Vms => show::vms(&director, args, ui),
+        Verb::Curl(path) => {
+            ui.block(&director.get(path, "Executing HTTP request")?);
+            Ok(())
+        }
         Verb::Ssh(wanted) => ssh::run(dir, &home, &director, args, wanted, ui),
     }
 }

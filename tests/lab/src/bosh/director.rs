@@ -100,6 +100,9 @@ impl Director {
                     "{{\"code\": 70000, \"description\": \"Deployment '{name}' doesn't exist\"}}"
                 ),
             ),
+            ("GET", ["deployments", _, "instances"]) if request.parameter("format") != "full" => {
+                self.recorded()
+            }
             ("GET", ["deployments", _, kind @ ("instances" | "vms")]) => {
                 let all = *kind == "instances";
                 self.begin("retrieve vm-stats", move |director| director.states(all))
@@ -141,6 +144,18 @@ impl Director {
             tasks.end(number, came_to);
         });
         Answer::redirect(&format!("https://{DIRECTOR}/tasks/{number}"))
+    }
+
+    /// What is on record of every instance: no agent is asked, and no task is made of it.
+    fn recorded(&self) -> Answer {
+        match self.faults() {
+            Ok(faults) => {
+                let all = self.record.instances.iter();
+                let all = all.map(|one| view::recorded(one, &faults.of(&one.vm())));
+                Answer::json(&all.collect())
+            }
+            Err(error) => Answer::text(500, &format!("{error:#}")),
+        }
     }
 
     /// The state of every instance, or of every VM; agents are asked side by side.

@@ -9,17 +9,21 @@ mod answer;
 mod fault;
 mod frame;
 mod instances;
+mod permits;
 mod reach;
+mod recorded;
 
 pub use fault::{BoshError, DirectorFault};
 pub use reach::Reach;
 
-use crate::facts::bosh::{DirectorLock, Instance, InstanceName};
+use crate::facts::bosh::{DirectorLock, Instance, InstanceName, Recorded};
 use crate::world::exec::{self, Ended, Output, Program};
 use crate::world::interrupt::Interrupt;
 use answer::Answer;
+use permits::Permits;
 use std::ffi::OsString;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Connections at once: a gateway's sshd begins to drop them at ten (`MaxStartups 10:30:100`).
@@ -52,6 +56,8 @@ pub struct Settings {
 pub struct Bosh {
     settings: Settings,
     interrupt: Interrupt,
+    /// Of all clones together.
+    connections: Arc<Permits>,
 }
 
 /// The instances of the deployment, and what the CLI calls the director.
@@ -66,7 +72,13 @@ pub struct Deployment {
 impl Bosh {
     /// Opens the door; nothing is run yet. Reading calls end when somebody asks `interrupt` to stop.
     pub fn new(settings: Settings, interrupt: Interrupt) -> Self {
-        Self { settings, interrupt }
+        Self { settings, interrupt, connections: Arc::new(Permits::new(CONNECTIONS)) }
+    }
+
+    /// The same door, whose reading calls and looks end when this one is asked to stop.
+    #[must_use]
+    pub fn stopped_by(&self, interrupt: Interrupt) -> Self {
+        Self { interrupt, ..self.clone() }
     }
 
     /// The deployment's name.
@@ -81,6 +93,14 @@ impl Bosh {
         let rows = answer.rows("instances").ok_or_else(|| fault::director(&answer))?;
         let instances = instances::read(rows).map_err(|what| self.strange(&what))?;
         Ok(Deployment { environment: answer.environment().map(fault::shown), instances })
+    }
+
+    /// Which instances the director has on record. It answers at once, since it asks no agent and makes no task of it,
+    /// and so says nothing of how they are.
+    pub fn recorded(&self) -> Result<Vec<Recorded>, BoshError> {
+        let path = format!("/deployments/{}/instances", self.settings.deployment);
+        let answer = self.read("curl", vec!["curl".into(), path.into()])?;
+        recorded::read(answer.talk()).ok_or_else(|| fault::director(&answer))
     }
 
     /// `bosh locks`: what deploys, or does anything else that excludes a deploy.
@@ -113,6 +133,7 @@ impl Bosh {
         words.push("--command".into());
         words.push(frame::command(script, &mark).into());
         let stop = stoppable.then_some(&self.interrupt);
+        let _one = self.connections.one();
         let output = self.run(words, limit + SSH_EXTRA, stop)?;
         let stdout = String::from_utf8_lossy(&output.stdout);
         if let Ended::Stopped { .. } = output.ended {

@@ -29,6 +29,8 @@ pub(super) enum Verb {
         failing: bool,
     },
     Vms,
+    /// `GET` of a path, whatever it is.
+    Curl(String),
     Ssh(Ssh),
 }
 
@@ -95,6 +97,10 @@ const SWITCHES: [&str; 16] = [
     "--all",
     "--recent",
 ];
+
+/// As go-flags says it.
+const NO_PATH: &str =
+    "the required argument `PATH (URL path which can include query string)` was not provided";
 
 impl Args {
     /// Reads a command line.
@@ -183,6 +189,7 @@ impl Args {
             Some("locks") => Verb::Locks,
             Some("instances" | "is") => Verb::Instances { processes: ps, details, failing },
             Some("vms") => Verb::Vms,
+            Some("curl") => Verb::Curl(plain.next().ok_or(NO_PATH)?),
             Some("ssh") => {
                 ssh.target = plain.next().unwrap_or_default();
                 ssh.command.extend(plain);
@@ -190,12 +197,12 @@ impl Args {
             }
             Some(word) => {
                 return Err(format!(
-                    "Unknown command `{word}'. Please specify one command of: deployments, instances, locks, ssh or vms"
+                    "Unknown command `{word}'. Please specify one command of: curl, deployments, instances, locks, ssh or vms"
                 ));
             }
             None => {
                 return Err(
-                    "Please specify one command of: deployments, instances, locks, ssh or vms"
+                    "Please specify one command of: curl, deployments, instances, locks, ssh or vms"
                         .to_owned(),
                 );
             }
@@ -259,6 +266,13 @@ mod tests {
         assert_eq!(ssh.command, ["one", "two"]);
         assert_eq!(ssh.options, ["-oConnectTimeout=4"]);
         assert!(args.json && ssh.results);
+    }
+
+    #[test]
+    fn curl_wants_a_path() {
+        let args = parse("--json --deployment=k curl /deployments/k/instances").unwrap();
+        assert_eq!(args.verb, Verb::Curl("/deployments/k/instances".to_owned()));
+        assert!(parse("curl").unwrap_err().contains("PATH"));
     }
 
     #[test]

@@ -52,6 +52,17 @@ pub(super) fn instance(one: &Instance, fault: &InstanceFaults, state: Option<&St
     })
 }
 
+/// One instance as it is on record.
+pub(super) fn recorded(one: &Instance, fault: &InstanceFaults) -> Value {
+    let has_vm = !fault.without_vm;
+    let address = fault.address.clone().unwrap_or_else(|| one.address.clone());
+    json!({
+        "agent_id": has_vm.then_some(&one.agent), "cid": has_vm.then(|| format!("vm-{}", &one.id[..8])),
+        "job": one.group, "index": one.index, "id": one.id, "az": one.az,
+        "ips": if has_vm { json!([address]) } else { json!([]) }, "expects_vm": has_vm,
+    })
+}
+
 /// The instances that a filter means: `{"job", "indexes", "ids"}`.
 pub(super) fn chosen<'a>(
     all: &'a [Instance],
