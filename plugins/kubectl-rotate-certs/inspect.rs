@@ -3,13 +3,18 @@
 pub(crate) mod args;
 mod beyond;
 mod beyond_args;
+mod bosh;
+mod bosh_args;
 pub(crate) mod check_args;
 pub(crate) mod check_document;
 pub(crate) mod document;
+mod document_args;
+mod documents;
 mod flags;
 mod host;
 pub(crate) mod judged;
 mod kubeconfig;
+mod machines;
 pub(crate) mod metrics;
 pub(crate) mod observe;
 pub(crate) mod places;

@@ -1,6 +1,7 @@
 //! `kubectl rotate-certs inspect` and `check` on a real control plane: nothing is found where nothing is wrong, and each
 //! mix-up is named with its place.
 
+mod bosh;
 mod machines;
 mod rotation;
 mod ssh;
@@ -31,6 +32,7 @@ pub(crate) fn cases() -> Vec<Case> {
     all.extend(rotation::cases());
     all.extend(machines::cases());
     all.extend(ssh::cases());
+    all.extend(bosh::cases());
     all
 }
 

@@ -1,6 +1,8 @@
 //! The command line of `inspect`, and what `check` has in common with it.
 
 use super::beyond_args::BeyondArgs;
+use super::bosh_args::BoshArgs;
+use super::document_args::DocumentArgs;
 use clap::{Args, ValueEnum, ValueHint};
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -16,8 +18,14 @@ Examples:
   # Machines as ssh reaches them
   kubectl rotate-certs inspect --ssh m1 --ssh m2 --ssh w1=ubuntu@10.0.0.3 --sudo
 
+  # VMs of a BOSH deployment, as `bosh ssh` reaches them
+  kubectl rotate-certs inspect --bosh=master,minion -d kubernetes
+
   # The cluster beside them: its objects, and what its servers show now
   kubectl rotate-certs inspect --objects --live
+
+  # Before a deploy, in a pipeline
+  kubectl rotate-certs inspect --document manifest.yml --vars-file vars.yml
 
   # Which places hold the CA that is to go
   kubectl rotate-certs inspect --root / --old old-ca.crt --new new-ca.crt -o wide
@@ -68,6 +76,12 @@ pub(crate) struct SourceArgs {
     /// How long a machine may take by ssh
     #[arg(help_heading = "Sources", long, value_name = "DURATION", default_value = "1m", requires = "ssh", value_parser = rotation_core::facts::duration::parse_go)]
     pub(crate) ssh_timeout: std::time::Duration,
+
+    #[command(flatten)]
+    pub(crate) bosh: BoshArgs,
+
+    #[command(flatten)]
+    pub(crate) documents: DocumentArgs,
 
     #[command(flatten)]
     pub(crate) beyond: BeyondArgs,

@@ -1,5 +1,6 @@
 //! Everything that can be found: rules for files, for dates, for the whole.
 
+use super::documents;
 use super::observe::Gathered;
 use jiff::Timestamp;
 use rotation_core::facts::sighting::{Component, Host, Part, Place};
@@ -34,7 +35,7 @@ pub(crate) fn findings(
         names: &[],
         names_only: false,
         purpose: None,
-        rows: &[],
+        rows: &gathered.rows,
         at,
         user,
     });
@@ -43,7 +44,10 @@ pub(crate) fn findings(
     }));
     without_consequences(&mut findings);
     for finding in &mut findings {
-        localize(finding, &gathered.hosts);
+        match gathered.entries.get(file_of(finding)) {
+            Some(entry) => documents::mend(finding, entry),
+            None => localize(finding, &gathered.hosts),
+        }
     }
     findings.sort();
     findings
@@ -57,7 +61,7 @@ fn file_of(finding: &Finding) -> &str {
 /// What each whole file is for.
 fn roles(gathered: &Gathered) -> HashMap<String, (Component, Part)> {
     let rows = gathered.matrix.rows.iter();
-    rows.filter(|row| matches!(row.sighting.place, Place::File { .. }))
+    rows.filter(|row| matches!(row.sighting.place, Place::File { .. } | Place::Entry { .. }))
         .map(|row| {
             let role = row.sighting.role;
             (row.sighting.place.to_string(), (role.component, role.part))
@@ -69,17 +73,44 @@ fn roles(gathered: &Gathered) -> HashMap<String, (Component, Part)> {
 fn is_meant(finding: &Finding, roles: &HashMap<String, (Component, Part)>) -> bool {
     let file = file_of(finding);
     let role = roles.get(file);
+    // What is somebody's own in a document is dated, and paired with its key; how it is made is theirs.
+    if matches!(role, Some((_, Part::Anything))) && !says_of_anything(finding.kind) {
+        return false;
+    }
     match finding.kind {
-        // Limits are the command's own.
-        Kind::ExpiresSoon => false,
+        // CFCR's etcd shows one certificate under every name of its domain.
+        Kind::SanWildcard => !matches!(role, Some((Component::Etcd, _))),
+        // Limits are the command's own; rows are of documents, and files are of machines.
+        Kind::ExpiresSoon | Kind::RowUnexpected => false,
         // Public keys are with the API servers, which can be other machines.
         Kind::KeyWithoutCertificate => !matches!(role, Some((_, Part::TokenSigner))),
         // The kubelet writes them so.
         Kind::KeyBesideCertificate => !matches!(role, Some((Component::Kubelet, _))),
         // That is what this file is for; kubeadm says to keep it away.
-        Kind::MastersGroup => !file.ends_with("/super-admin.conf"),
+        Kind::MastersGroup => {
+            // CFCR and the Salt formula have no other way to let these in.
+            let of_layout = file.contains("#/")
+                && matches!(role, Some((Component::ApiServer | Component::Admin, _)));
+            !file.ends_with("/super-admin.conf") && !of_layout
+        }
         _ => true,
     }
+}
+
+/// What holds of whatever it is.
+fn says_of_anything(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Expired
+            | Kind::NotYetValid
+            | Kind::KeyDoesNotFit
+            | Kind::PublicKeyDoesNotFit
+            | Kind::RowSigner
+            | Kind::CertificateUnparsable
+            | Kind::KeyUnreadable
+            | Kind::PemBroken
+            | Kind::PemUnterminated
+    )
 }
 
 /// A place of another CA has no chain to its own either: once is enough.

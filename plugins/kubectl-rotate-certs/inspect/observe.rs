@@ -2,26 +2,32 @@
 
 use super::args::SourceArgs;
 use super::beyond::{self, Found};
+use super::bosh::{self, Deployment};
+use super::documents::{self, Documents, Entry};
 use super::flags::Programs;
 use super::host::{self, Looked};
+use super::machines::{self, Machine, Way};
 use super::places::Places;
 use super::reading::Reading;
 use rotation_core::cli::console::Console;
 use rotation_core::cli::failure::Failure;
+use rotation_core::facts::bosh::InstanceName;
 use rotation_core::facts::exit::Exit;
 use rotation_core::facts::host::{HostSeen, Invocation, Misled};
 use rotation_core::facts::mounts;
 use rotation_core::facts::sighting::{Content, Host, Interner, Sighting, read};
 use rotation_core::facts::x509::KeyPart;
-use rotation_core::plan::certificate::SetFile;
+use rotation_core::plan::certificate::{LayoutRow, SetFile};
 use rotation_core::plan::inventory::{Beyond, Matrix, Named};
 use rotation_core::world::beside;
+use rotation_core::world::hosts::bosh::{BoshError, CONNECTIONS};
 use rotation_core::world::hosts::local;
 use rotation_core::world::hosts::ssh::{self, SshError};
 use rotation_core::world::interrupt::Interrupt;
 use rotation_core::world::survey;
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// How often named files may name further ones: a process a kubeconfig, and that a certificate.
 const ROUNDS: usize = 3;
@@ -42,22 +48,10 @@ pub(crate) struct Gathered {
     pub(crate) beyond: Beyond,
     /// Names of machines.
     pub(crate) hosts: Vec<Host>,
-}
-
-/// A machine, and how it is looked at.
-#[derive(Debug, PartialEq, Eq)]
-struct Machine {
-    host: Host,
-    way: Way,
-}
-
-/// How a machine is looked at.
-#[derive(Debug, PartialEq, Eq)]
-enum Way {
-    /// Its files lie below a directory.
-    Root(PathBuf),
-    /// By ssh, under this name.
-    Ssh(String),
+    /// What belongs together in documents.
+    pub(crate) rows: Vec<LayoutRow>,
+    /// Entries of documents, by their places.
+    pub(crate) entries: HashMap<String, Entry>,
 }
 
 /// What every machine is asked for, and how it is read.
@@ -66,6 +60,8 @@ struct Asked<'a> {
     programs: &'a Programs,
     patterns: &'a [String],
     ssh: ssh::Settings,
+    bosh: Option<&'a Deployment>,
+    bosh_limit: Duration,
     interrupt: Interrupt,
 }
 
@@ -75,8 +71,12 @@ pub(crate) fn gather(
     console: &Console,
     judged: bool,
 ) -> Result<Gathered, Failure> {
-    let machines = machines(args)?;
-    if machines.is_empty() && !args.beyond.any() {
+    let interrupt = interrupt(args)?;
+    let deployment = bosh::deployment(&args.bosh, console, &interrupt)?;
+    let vms = deployment.as_ref().map(|deployment| deployment.vms.as_slice()).unwrap_or_default();
+    let machines = machines::named(args, vms)?;
+    let others = args.beyond.any() || !args.documents.document.is_empty();
+    if machines.is_empty() && !others {
         return Err(Failure::usage("there is nothing to look at: name a source").with_hint(
             "`--root /` looks at this machine, `--objects --live` at the cluster of your kubeconfig",
         ));
@@ -84,6 +84,7 @@ pub(crate) fn gather(
     let layouts = layouts(&args.places)?;
     let programs = Programs::embedded();
     let reading = Reading::default();
+    let documents = documents::look(&args.documents, &reading)?;
     let named = Named { old: keys(&args.old)?, new: keys(&args.new)? };
     let mut patterns = host::patterns(&layouts);
     patterns.extend(mounts::PATTERNS.map(str::to_owned));
@@ -97,15 +98,21 @@ pub(crate) fn gather(
             sudo: args.sudo,
             limit: args.ssh_timeout,
         },
-        interrupt: interrupt(args)?,
+        bosh: deployment.as_ref(),
+        bosh_limit: args.bosh.bosh_timeout,
+        interrupt,
     };
     let (near, far): (Vec<Machine>, Vec<Machine>) =
         machines.into_iter().partition(|machine| matches!(machine.way, Way::Root(_)));
+    let (by_ssh, by_bosh): (Vec<Machine>, Vec<Machine>) =
+        far.into_iter().partition(|machine| matches!(machine.way, Way::Ssh(_)));
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let look = |machine: &Machine| -> Result<(Looked, HostSeen), Failure> {
         let seen = match &machine.way {
             Way::Root(directory) => Ok(asked.root(directory)),
             Way::Ssh(name) => asked.machine(name)?,
+            Way::Bosh(name) => asked.vm(name)?,
+            Way::NoVm => Err("it has no VM".to_owned()),
         };
         Ok(match seen {
             Ok(mut seen) => {
@@ -118,8 +125,10 @@ pub(crate) fn gather(
         })
     };
     let mut looked = beside::each(&near, processors, look);
-    looked.extend(beside::each(&far, ssh::CONNECTIONS, look));
-    let hosts: Vec<Host> = near.into_iter().chain(far).map(|machine| machine.host).collect();
+    looked.extend(beside::each(&by_ssh, ssh::CONNECTIONS, look));
+    looked.extend(beside::each(&by_bosh, CONNECTIONS, look));
+    let all = near.into_iter().chain(by_ssh).chain(by_bosh);
+    let hosts: Vec<Host> = all.map(|machine| machine.host).collect();
     let (looked, seen): (Vec<Looked>, Vec<HostSeen>) =
         looked.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
     let machines: Vec<(&Host, HostSeen)> = hosts.iter().zip(seen).collect();
@@ -128,31 +137,33 @@ pub(crate) fn gather(
         .iter()
         .filter_map(|(host, seen)| Some((host.name().to_owned(), seen.clock_ahead?)))
         .collect();
-    Ok(put_together(looked, found, clocks, hosts, &named))
+    Ok(put_together(looked, found, documents, clocks, hosts, &named))
 }
 
 fn put_together(
     all: Vec<Looked>,
     found: Found,
+    documents: Documents,
     clocks: Vec<(String, i64)>,
     hosts: Vec<Host>,
     named: &Named,
 ) -> Gathered {
     let mut sightings: Vec<Sighting> = found.sightings;
     let (mut told, mut misled, mut files) = (Vec::new(), Vec::new(), Vec::new());
-    for looked in all {
+    for looked in all.into_iter().chain([documents.looked]) {
         sightings.extend(looked.sightings);
         told.extend(looked.told);
         misled.extend(looked.misled);
         files.extend(looked.files);
     }
     let matrix = Matrix::of(sightings, named);
-    Gathered { matrix, told, misled, files, clocks, beyond: found.beyond, hosts }
+    let (rows, entries) = (documents.rows, documents.entries);
+    Gathered { matrix, told, misled, files, clocks, beyond: found.beyond, hosts, rows, entries }
 }
 
-/// Trees are read in a moment, and Ctrl-C ends the tool; children of ssh are ended first.
+/// Trees are read in a moment, and Ctrl-C ends the tool; children of ssh and of bosh are ended first.
 fn interrupt(args: &SourceArgs) -> Result<Interrupt, Failure> {
-    if args.ssh.is_empty() {
+    if args.ssh.is_empty() && args.bosh.bosh.is_empty() {
         return Ok(Interrupt::never());
     }
     Interrupt::listen()
@@ -188,62 +199,27 @@ impl Asked<'_> {
                 .with_hint("--ssh runs your own `ssh`: install OpenSSH's client")),
         }
     }
+
+    /// A VM by bosh; what is wrong with it alone is the inner error.
+    fn vm(&self, name: &InstanceName) -> Result<Result<HostSeen, String>, Failure> {
+        if self.interrupt.is_asked() {
+            return Err(interrupted());
+        }
+        let Some(deployment) = self.bosh else {
+            return Ok(Err("no deployment is named".to_owned()));
+        };
+        let programs = self.programs.names();
+        match deployment.door.look(name, self.patterns, &programs, self.bosh_limit) {
+            Ok(seen) => Ok(seen),
+            Err(BoshError::Stopped) => Err(interrupted()),
+            Err(why) => Err(bosh::failure(why)),
+        }
+    }
 }
 
 fn interrupted() -> Failure {
     Failure::unexpected("interrupted: nothing was shown, and nothing was changed")
         .with_exit(Exit::Interrupted)
-}
-
-/// All machines that are named, each once.
-fn machines(args: &SourceArgs) -> Result<Vec<Machine>, Failure> {
-    let mut machines = roots(&args.root)?;
-    for word in &args.ssh {
-        let (name, machine) = match word.split_once('=') {
-            Some((name, machine)) if is_name(name) => (name, machine),
-            _ => (word.as_str(), word.as_str()),
-        };
-        if machine.is_empty() || machine.starts_with('-') {
-            return Err(Failure::usage(format!("`{word}` is no name of a machine")));
-        }
-        machines.push(Machine { host: Host::named(name), way: Way::Ssh(machine.to_owned()) });
-    }
-    let nameless = machines.iter().any(|machine| machine.host == Host::only());
-    if nameless && machines.len() > 1 {
-        return Err(Failure::usage(
-            "with several machines each --root needs a name: --root m1=DIR",
-        ));
-    }
-    let mut names = BTreeSet::new();
-    match machines.iter().find(|machine| !names.insert(machine.host.name())) {
-        Some(twice) => {
-            Err(Failure::usage(format!("two machines are named `{}`", twice.host.name())))
-        }
-        None => Ok(machines),
-    }
-}
-
-/// `DIR`, or `NAME=DIR` for each of several.
-fn roots(words: &[String]) -> Result<Vec<Machine>, Failure> {
-    let mut roots = Vec::new();
-    for word in words {
-        let (host, directory) = match word.split_once('=') {
-            Some((name, directory)) if is_name(name) => (Host::named(name), directory),
-            _ => (Host::only(), word.as_str()),
-        };
-        if let Err(why) = local::directory(Path::new(directory)) {
-            let message = format!("cannot look at {directory}: {why}");
-            return Err(Failure::unexpected(message)
-                .with_hint("name a directory that is there, as a user who may read it"));
-        }
-        roots.push(Machine { host, way: Way::Root(directory.into()) });
-    }
-    Ok(roots)
-}
-
-fn is_name(name: &str) -> bool {
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    !name.is_empty() && name.chars().all(good)
 }
 
 /// The places that are asked for; all that come along, where none is.
@@ -308,46 +284,5 @@ impl Gathered {
     pub(crate) fn unknown(&self) -> usize {
         let unknown = |content: &Content| matches!(content, Content::Unknown(_));
         self.matrix.rows.iter().filter(|row| unknown(&row.sighting.content)).count()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        sources: SourceArgs,
-    }
-
-    fn of(line: &str) -> Result<Vec<Machine>, Failure> {
-        let words = std::iter::once("x").chain(line.split_whitespace());
-        machines(&Cli::parse_from(words).sources)
-    }
-
-    #[test]
-    fn several_machines_have_names() {
-        let named = of("--root m1=/ --root m2=/usr --ssh w1 --ssh w2=u@10.0.0.2").expect("good");
-        assert_eq!(named[1], Machine { host: Host::named("m2"), way: Way::Root("/usr".into()) });
-        assert_eq!(named[2], Machine { host: Host::named("w1"), way: Way::Ssh("w1".into()) });
-        assert_eq!(
-            named[3],
-            Machine { host: Host::named("w2"), way: Way::Ssh("u@10.0.0.2".into()) }
-        );
-        assert_eq!(of("--root /").expect("good")[0].host, Host::only());
-        for (line, word) in [
-            ("--root / --root /usr", "needs a name"),
-            ("--root / --ssh w1", "needs a name"),
-            ("--root m1=/ --root m1=/usr", "named `m1`"),
-            ("--root m1=/ --ssh m1", "named `m1`"),
-            ("--ssh w1=-oProxyCommand=x", "no name"),
-            ("--root /no/such/directory", "cannot look at"),
-            ("--root m1=/etc/passwd", "cannot look at"),
-        ] {
-            let why = of(line).expect_err("refused").to_string();
-            assert!(why.contains(word), "{line}: {why}");
-        }
     }
 }

@@ -84,7 +84,7 @@ pub enum Place {
     Entry {
         /// The document, as it was named.
         document: Box<str>,
-        /// `/kubernetes/certs/ca.crt`, as a JSON pointer.
+        /// `/kubernetes/certs/ca.crt`, as a JSON pointer; `name=X` is an element of a list that has a name.
         pointer: Box<str>,
     },
 }

@@ -3,7 +3,7 @@
 //! One connection for each machine, and one script for its POSIX shell, which reads and writes nothing. What it says comes
 //! back as base64 between two marks that nobody can guess.
 
-mod answer;
+pub(super) mod answer;
 
 use crate::facts::host::{HOST_FILE_LIMIT, HostSeen};
 use crate::tell::clean;
@@ -111,7 +111,8 @@ fn arguments(settings: &Settings, machine: &str, script: &str) -> Vec<OsString> 
     words
 }
 
-fn script(patterns: &[String], programs: &[&str], mark: &str) -> String {
+/// What looks at a machine, whoever carries it there.
+pub(super) fn script(patterns: &[String], programs: &[&str], mark: &str) -> String {
     let quoted = patterns.join("\n").replace('\'', "'\\''");
     let script = SCRIPT.replace("@MARK@", mark).replace("@PROGRAMS@", &programs.join(" | "));
     format!("patterns='{quoted}'\nlimit={HOST_FILE_LIMIT}\n{script}")
@@ -149,7 +150,7 @@ fn reason(output: &Output, broken: &str) -> String {
 }
 
 /// A mark that nobody on the machine can write by chance.
-fn mark() -> String {
+pub(super) fn mark() -> String {
     let random = RandomState::new().build_hasher().finish();
     format!("{random:016x}")
 }

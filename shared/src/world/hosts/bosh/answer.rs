@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use zeroize::Zeroize;
 
 /// One row: every value is a string.
 pub(super) type Row = BTreeMap<String, String>;
@@ -60,6 +61,14 @@ impl Answer {
     pub(super) fn environment(&self) -> Option<&str> {
         let line = self.talk().find_map(|line| line.strip_prefix("Using environment '"))?;
         line.split_once('\'').map(|(name, _)| name)
+    }
+}
+
+/// What machines said may hold their keys.
+impl Drop for Table {
+    fn drop(&mut self) {
+        let rows = self.rows.iter_mut().flatten();
+        rows.flat_map(|row| row.values_mut()).for_each(Zeroize::zeroize);
     }
 }
 

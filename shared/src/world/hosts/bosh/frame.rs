@@ -8,11 +8,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
 
-/// Bytes of a script's output that come back; the rest is cut off on the VM.
+/// Bytes of a script's output that come back where nobody says otherwise; the rest is cut off on the VM.
 pub(super) const LIMIT: usize = 65_536;
 
-/// What runs as root and hands the worker's output back. `$1` is the mark, `$2` the worker.
+/// What runs as root and hands the worker's output back. `$1` is the mark, `$2` the worker, `$3` how much comes back.
 ///
 /// No file is written: the disk of the VM may be full. `head` bounds what comes back.
 const CARRIER: &str = r#"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -20,17 +21,17 @@ LC_ALL=C
 export PATH LC_ALL
 worker=$(printf %s "$2" | base64 -d) || exit 3
 session=$(command -v setsid)
-data=$($session /bin/sh -c "$worker" worker </dev/null 2>&1 | head -c 65536 | base64)
+data=$($session /bin/sh -c "$worker" worker </dev/null 2>&1 | head -c "$3" | base64)
 sum=$(printf %s "$data" | cksum)
 printf '\n@begin %s\n%s\n@end %s %s\n' "$1" "$data" "$1" "${sum%% *}"
 "#;
 
 /// The command for the remote login shell that runs `worker`, a script for any POSIX shell, as root.
-pub(super) fn command(worker: &str, mark: &str) -> String {
+pub(super) fn command(worker: &str, mark: &str, limit: usize) -> String {
     let carrier = STANDARD.encode(CARRIER);
     let worker = STANDARD.encode(worker);
     format!(
-        "sudo -n /bin/sh -c \"$(echo {carrier} | base64 -d)\" carrier {mark} {worker} </dev/null"
+        "sudo -n /bin/sh -c \"$(echo {carrier} | base64 -d)\" carrier {mark} {worker} {limit} </dev/null"
     )
 }
 
@@ -44,8 +45,8 @@ pub(super) enum Broken {
 }
 
 /// The output of the script, out of everything that came through the terminal.
-pub(super) fn read(terminal: &str, mark: &str) -> Result<String, Broken> {
-    let text = terminal.replace('\r', "");
+pub(super) fn read(terminal: &str, mark: &str, limit: usize) -> Result<Zeroizing<String>, Broken> {
+    let text = Zeroizing::new(terminal.replace('\r', ""));
     let (begin, end) = (format!("@begin {mark}"), format!("@end {mark} "));
     let mut lines = text.lines().map(str::trim).skip_while(|line| !line.ends_with(&begin)).skip(1);
     let mut data: Vec<&str> = Vec::new();
@@ -59,16 +60,17 @@ pub(super) fn read(terminal: &str, mark: &str) -> Result<String, Broken> {
             None => data.push(line),
         }
     };
-    let data = data.join("\n");
+    let data = Zeroizing::new(data.join("\n"));
     let data = data.trim();
     if cksum(data.as_bytes()) != sum {
         return Err(Broken::Damaged);
     }
-    let bytes = STANDARD.decode(data.replace('\n', "")).map_err(|_| Broken::Damaged)?;
-    if bytes.len() > LIMIT {
+    let joined = Zeroizing::new(data.replace('\n', ""));
+    let bytes = Zeroizing::new(STANDARD.decode(&*joined).map_err(|_| Broken::Damaged)?);
+    if bytes.len() > limit {
         return Err(Broken::Damaged);
     }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 fn is_base64(byte: u8) -> bool {
@@ -100,7 +102,7 @@ mod tests {
 
     /// Runs the command as a login shell would, without sudo.
     fn run(worker: &str) -> String {
-        let command = command(worker, "m1").replace("sudo -n ", "");
+        let command = command(worker, "m1", LIMIT).replace("sudo -n ", "");
         let program = Program {
             program: OsStr::new("bash"),
             arguments: vec!["-c".into(), command.into()],
@@ -113,6 +115,10 @@ mod tests {
         String::from_utf8(output.stdout).expect("text")
     }
 
+    fn said_by(terminal: &str, mark: &str) -> Result<String, Broken> {
+        read(terminal, mark, LIMIT).map(|text| text.to_string())
+    }
+
     #[test]
     fn what_a_script_says_comes_back_whole() {
         for (script, said) in [
@@ -121,21 +127,21 @@ mod tests {
             ("cat; echo over", "over\n"),
             (":", ""),
         ] {
-            assert_eq!(read(&run(script), "m1").as_deref(), Ok(said), "{script}");
+            assert_eq!(said_by(&run(script), "m1").as_deref(), Ok(said), "{script}");
         }
         let much =
-            read(&run("head -c 200000 /dev/zero | tr '\\0' x"), "m1").expect("cut, not lost");
+            said_by(&run("head -c 200000 /dev/zero | tr '\\0' x"), "m1").expect("cut, not lost");
         assert_eq!(much.len(), LIMIT);
     }
 
     #[test]
     fn noise_of_a_terminal_is_passed_over_and_damage_is_seen() {
         let clean = run("echo hello; head -c 300 /dev/zero | tr '\\0' x");
-        let expected = read(&clean, "m1").expect("clean");
+        let expected = said_by(&clean, "m1").expect("clean");
         let noisy =
             format!("Unauthorized use!\nsudo: unable to resolve host x{clean}Connection closed.\n");
         let noisy = noisy.replace('\n', "\r\r\n");
-        assert_eq!(read(&noisy, "m1").as_ref(), Ok(&expected));
+        assert_eq!(said_by(&noisy, "m1").as_ref(), Ok(&expected));
         let (head, tail) = clean.split_once("eHh4eHh4").expect("base64 of x");
         let at = head.rfind('\n').expect("lines");
         let shout = format!(
@@ -143,11 +149,11 @@ mod tests {
             &head[..at],
             &head[at + 1..]
         );
-        assert_eq!(read(&shout, "m1").as_ref(), Ok(&expected));
-        assert_eq!(read(&format!("{head}eHh5eHh4{tail}"), "m1"), Err(Broken::Damaged));
-        assert_eq!(read(&clean, "m2"), Err(Broken::NoEnd));
-        assert_eq!(read(&clean[..clean.len() - 20], "m1"), Err(Broken::NoEnd));
-        assert_eq!(read("", "m1"), Err(Broken::NoEnd));
+        assert_eq!(said_by(&shout, "m1").as_ref(), Ok(&expected));
+        assert_eq!(said_by(&format!("{head}eHh5eHh4{tail}"), "m1"), Err(Broken::Damaged));
+        assert_eq!(said_by(&clean, "m2"), Err(Broken::NoEnd));
+        assert_eq!(said_by(&clean[..clean.len() - 20], "m1"), Err(Broken::NoEnd));
+        assert_eq!(said_by("", "m1"), Err(Broken::NoEnd));
     }
 
     #[test]
@@ -159,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_command_survives_one_shell_and_a_format_string() {
-        let command = command("echo '%h' \"$x\" `id`", "m1");
+        let command = command("echo '%h' \"$x\" `id`", "m1", LIMIT);
         assert!(
             !command.contains('%') && !command.contains('`') && !command.contains('\''),
             "{command}"

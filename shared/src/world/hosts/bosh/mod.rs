@@ -9,6 +9,7 @@ mod answer;
 mod fault;
 mod frame;
 mod instances;
+mod look;
 mod permits;
 mod reach;
 mod recorded;
@@ -25,6 +26,7 @@ use std::ffi::OsString;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// Connections at once: a gateway's sshd begins to drop them at ten (`MaxStartups 10:30:100`).
 pub const CONNECTIONS: usize = 8;
@@ -33,7 +35,7 @@ pub const CONNECTIONS: usize = 8;
 const READ_LIMIT: Duration = Duration::from_mins(3);
 /// Beside the script's own time: the director's task for the account (45 s for a silent agent) and the connection.
 const SSH_EXTRA: Duration = Duration::from_secs(90);
-/// Bytes of the CLI's answer that are read; a row of `instances` takes 500.
+/// Bytes of the CLI's answer that are read; a row of `instances` takes 500, a VM's files some 100,000.
 const KEEP: usize = 16 * 1024 * 1024;
 
 /// Which CLI, and what it is told about where.
@@ -122,6 +124,18 @@ impl Bosh {
         limit: Duration,
         stoppable: bool,
     ) -> Result<Reach, BoshError> {
+        self.session(instance, script, limit, stoppable, frame::LIMIT)
+    }
+
+    /// The same for a script that says up to so many bytes.
+    fn session(
+        &self,
+        instance: &InstanceName,
+        script: &str,
+        limit: Duration,
+        stoppable: bool,
+        bytes: usize,
+    ) -> Result<Reach, BoshError> {
         let mark = mark();
         let mut words: Vec<OsString> = vec!["ssh".into(), instance.to_string().into()];
         words.extend(["--results".into()]);
@@ -131,11 +145,13 @@ impl Bosh {
         words.push("--opts=-oServerAliveCountMax=3".into());
         words.extend(self.settings.ssh.iter().cloned());
         words.push("--command".into());
-        words.push(frame::command(script, &mark).into());
+        words.push(frame::command(script, &mark, bytes).into());
         let stop = stoppable.then_some(&self.interrupt);
         let _one = self.connections.one();
-        let output = self.run(words, limit + SSH_EXTRA, stop)?;
-        let stdout = String::from_utf8_lossy(&output.stdout);
+        let mut output = self.run(words, limit + SSH_EXTRA, stop)?;
+        // Keys may be among what was read.
+        let stdout = Zeroizing::new(String::from_utf8_lossy(&output.stdout).into_owned());
+        output.stdout.zeroize();
         if let Ended::Stopped { .. } = output.ended {
             return Err(BoshError::Stopped);
         }
@@ -143,11 +159,13 @@ impl Bosh {
             return match output.ended {
                 Ended::OutOfTime { killed } => Ok(Reach::Lost(out_of_time(killed))),
                 Ended::ByItself(None) => Ok(Reach::Lost("the BOSH CLI was killed".to_owned())),
-                Ended::ByItself(Some(_)) | Ended::Stopped { .. } => Err(self.said(&output)),
+                Ended::ByItself(Some(_)) | Ended::Stopped { .. } => {
+                    Err(self.said(&output.stderr, &stdout))
+                }
             };
         };
         if let Some(row) = answer.rows("results").and_then(|rows| row_of(rows, instance)) {
-            let reach = reach::of(row, &mark);
+            let reach = reach::of(row, &mark, bytes);
             return Ok(match (output.ended, reach) {
                 (Ended::OutOfTime { killed }, Reach::Lost(_) | Reach::Garbled(_)) => {
                     Reach::Lost(out_of_time(killed))
@@ -184,8 +202,8 @@ impl Bosh {
             }
             Ended::ByItself(_) => {}
         }
-        let answer = Answer::read(&String::from_utf8_lossy(&output.stdout));
-        answer.ok_or_else(|| self.said(&output))
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        Answer::read(&stdout).ok_or_else(|| self.said(&output.stderr, &stdout))
     }
 
     fn run(
@@ -214,11 +232,9 @@ impl Bosh {
     }
 
     /// No document came: what was said instead.
-    fn said(&self, output: &Output) -> BoshError {
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        let text =
-            if stderr.trim().is_empty() { String::from_utf8_lossy(&output.stdout) } else { stderr };
-        self.strange(text.trim())
+    fn said(&self, stderr: &[u8], stdout: &str) -> BoshError {
+        let stderr = String::from_utf8_lossy(stderr);
+        self.strange(if stderr.trim().is_empty() { stdout.trim() } else { stderr.trim() })
     }
 
     fn strange(&self, said: &str) -> BoshError {

@@ -35,11 +35,11 @@ const NOT_CONNECTED: [&str; 7] = [
 ];
 
 /// Judges the row of an instance. The error field comes first: a process that could not be started has the code 0.
-pub(super) fn of(row: &Row, mark: &str) -> Reach {
+pub(super) fn of(row: &Row, mark: &str, limit: usize) -> Reach {
     let (stdout, stderr) = (field(row, "stdout"), field(row, "stderr"));
     let code = field(row, "exit_code");
-    let broken = match frame::read(stdout, mark) {
-        Ok(text) => return Reach::Said(text),
+    let broken = match frame::read(stdout, mark, limit) {
+        Ok(text) => return Reach::Said(text.to_string()),
         Err(broken) => broken,
     };
     let (clean_err, clean_out) = (talk(stderr), talk(stdout));
@@ -95,7 +95,7 @@ mod tests {
     fn rows(document: &str) -> Vec<String> {
         let answer = Answer::read(document).expect("a document");
         let rows = answer.rows("results").expect("results");
-        rows.iter().map(|row| format!("{:?}", of(row, "none"))).collect()
+        rows.iter().map(|row| format!("{:?}", of(row, "none", frame::LIMIT))).collect()
     }
 
     #[test]
@@ -140,6 +140,6 @@ mod tests {
             [("exit_code", "0"), ("error", "Running command: ...: executable file not found")]
                 .map(|(k, v)| (k.to_owned(), v.to_owned()))
                 .into();
-        assert!(matches!(of(&row, "m"), Reach::Unreachable(_)));
+        assert!(matches!(of(&row, "m", frame::LIMIT), Reach::Unreachable(_)));
     }
 }

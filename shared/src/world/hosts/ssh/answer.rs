@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 /// Why an answer cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Broken {
+pub(in crate::world::hosts) enum Broken {
     /// The script did not begin: what came is somebody else's.
     #[error("its shell did not run what it was told")]
     NoBegin,
@@ -22,7 +22,10 @@ pub(super) enum Broken {
 }
 
 /// Reads an answer; the second value is the machine's clock in seconds.
-pub(super) fn read(text: &str, mark: &str) -> Result<(HostSeen, Option<i64>), Broken> {
+pub(in crate::world::hosts) fn read(
+    text: &str,
+    mark: &str,
+) -> Result<(HostSeen, Option<i64>), Broken> {
     let (begin, end) = (format!("B {mark}"), format!("E {mark}"));
     // A shell's start-up files may say something first.
     let mut lines = text.lines().skip_while(|line| line.trim_end() != begin);
