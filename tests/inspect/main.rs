@@ -11,6 +11,8 @@
 
 mod faults;
 mod matrix;
+mod mixed;
 mod mixups;
 mod outputs;
+mod page;
 mod world;
