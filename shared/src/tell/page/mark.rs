@@ -156,16 +156,12 @@ mod tests {
     #[test]
     fn each_mark_has_a_shape_of_its_own() {
         let all = [Mark::Bad, Mark::Warning, Mark::Note, Mark::Good];
-        let shapes: std::collections::BTreeSet<&str> =
+        let different: std::collections::BTreeSet<&str> =
             all.iter().map(|mark| mark.shape().id()).collect();
-        assert_eq!(shapes.len(), all.len());
-        let page = shapes_of_the_page();
+        assert_eq!(different.len(), all.len());
+        let page = shapes().into_string();
         for shape in Shape::ALL {
             assert_eq!(page.matches(&format!("id=\"{}\"", shape.id())).count(), 1);
         }
-    }
-
-    fn shapes_of_the_page() -> String {
-        super::shapes().into_string()
     }
 }
