@@ -3,6 +3,7 @@
 mod check;
 mod generate;
 mod inspect;
+mod page;
 mod report;
 mod verify;
 

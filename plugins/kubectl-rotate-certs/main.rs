@@ -8,6 +8,7 @@ mod inspect;
 mod issue;
 mod layout;
 mod observe;
+mod page;
 mod verify;
 
 use rotation_core::cli::{Tool, exit};

@@ -12,6 +12,8 @@
 mod documents;
 mod faults;
 mod matrix;
+mod mixed;
 mod mixups;
 mod outputs;
+mod page;
 mod world;

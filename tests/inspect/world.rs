@@ -435,6 +435,12 @@ impl World {
         self.outcome(Command::new(TOOL).args(words))
     }
 
+    /// Runs it by another program, which is told the tool and its arguments.
+    pub(crate) fn run_within(&self, program: &[&str], line: &str) -> Outcome {
+        let words = self.words(line, NOW);
+        self.outcome(Command::new(program[0]).args(&program[1..]).arg(TOOL).args(words))
+    }
+
     /// Runs it as somebody who may not read everything, as the superuser may.
     pub(crate) fn run_as_nobody(&self, line: &str) -> Outcome {
         let words = self.words(line, NOW);

@@ -1,10 +1,12 @@
 //! `check`: look everywhere, judge, leave out what is excepted, tell.
 
 use super::inspect::nothing;
+use super::page;
 use crate::inspect::check_args::{CheckArgs, CheckFormat};
 use crate::inspect::observe::{self, Gathered};
 use crate::inspect::waivers::{Waived, Waivers};
 use crate::inspect::{check_document, judged, metrics};
+use crate::page::Page;
 use crate::verify::Report;
 use jiff::Timestamp;
 use rotation_core::cli::console::Console;
@@ -21,6 +23,7 @@ use std::fmt::Write as _;
 /// Runs the command.
 pub(super) fn run(args: &CheckArgs, console: &Console) -> Result<Exit, Failure> {
     let at = args.sources.at.unwrap_or_else(|| SystemClock::start().now());
+    page::has_place(&args.page)?;
     let waivers = waivers(args)?;
     let gathered = observe::gather(&args.sources, console, true)?;
     if gathered.is_empty() {
@@ -59,6 +62,15 @@ pub(super) fn run(args: &CheckArgs, console: &Console) -> Result<Exit, Failure> 
     console.data(&text);
     let hidden = args.output == CheckFormat::Text && !notes;
     console.note(&summary(&gathered, &report, &waived, hidden, at));
+    let page = Page {
+        verb: "check",
+        at,
+        gathered: &gathered,
+        findings: &findings,
+        waived: &waived,
+        limits,
+    };
+    page::write(&args.page, &page, console)?;
     let fails = findings.iter().any(|finding| args.fail_on.counts(finding.severity()));
     Ok(if fails { Exit::Findings } else { Exit::Done })
 }

@@ -1,19 +1,25 @@
 //! `inspect`: look everywhere, put it together, show it.
 
+use super::page;
 use crate::inspect::args::{InspectArgs, InspectFormat};
 use crate::inspect::observe::{self, Gathered};
-use crate::inspect::{document, table};
+use crate::inspect::{document, judged, table};
+use crate::page::Page;
 use jiff::Timestamp;
 use rotation_core::cli::console::Console;
 use rotation_core::cli::failure::Failure;
 use rotation_core::facts::exit::Exit;
+use rotation_core::plan::inventory::Limits;
 use rotation_core::tell::json::Format;
 use rotation_core::world::clock::{Clock as _, SystemClock};
+use rotation_core::world::survey;
 
 /// Runs the command.
 pub(super) fn run(args: &InspectArgs, console: &Console) -> Result<Exit, Failure> {
     let at = args.sources.at.unwrap_or_else(|| SystemClock::start().now());
-    let gathered = observe::gather(&args.sources, console, false)?;
+    page::has_place(&args.page)?;
+    let judged = args.page.html.is_some();
+    let gathered = observe::gather(&args.sources, console, judged)?;
     if gathered.is_empty() {
         return Err(nothing());
     }
@@ -24,6 +30,19 @@ pub(super) fn run(args: &InspectArgs, console: &Console) -> Result<Exit, Failure
         InspectFormat::Yaml => console.document(&document::of(&gathered, at), Format::Yaml)?,
     }
     console.note(&table::summary(&gathered));
+    if judged {
+        let limits = Limits::USUAL;
+        let findings = judged::findings(&gathered, limits, at, survey::user());
+        let page = Page {
+            verb: "inspect",
+            at,
+            gathered: &gathered,
+            findings: &findings,
+            waived: &[],
+            limits,
+        };
+        page::write(&args.page, &page, console)?;
+    }
     Ok(Exit::Done)
 }
 

@@ -27,6 +27,9 @@ Examples:
   # Before a deploy, in a pipeline
   kubectl rotate-certs inspect --document manifest.yml --vars-file vars.yml
 
+  # One page with all of it, for a change ticket
+  kubectl rotate-certs inspect --root m1=copies/m1 --root w1=copies/w1 --html certificates.html
+
   # Which places hold the CA that is to go
   kubectl rotate-certs inspect --root / --old old-ca.crt --new new-ca.crt -o wide
 
@@ -52,6 +55,17 @@ pub(crate) struct InspectArgs {
     /// Print tables without headers
     #[arg(help_heading = "Output", long)]
     pub(crate) no_headers: bool,
+
+    #[command(flatten)]
+    pub(crate) page: PageArgs,
+}
+
+/// A page besides.
+#[derive(Args, Debug)]
+pub(crate) struct PageArgs {
+    /// Write one HTML page besides: findings, who trusts whom, when what ends, every place
+    #[arg(help_heading = "Output", long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) html: Option<PathBuf>,
 }
 
 /// Where is looked, and what is known beforehand.

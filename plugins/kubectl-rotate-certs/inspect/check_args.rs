@@ -1,6 +1,6 @@
 //! The command line of `check`.
 
-use super::args::SourceArgs;
+use super::args::{PageArgs, SourceArgs};
 use clap::{Args, ValueEnum, ValueHint};
 use jiff::SignedDuration;
 use rotation_core::plan::certificate::Severity;
@@ -56,6 +56,9 @@ pub(crate) struct CheckArgs {
     /// Write the figures for node-exporter's textfile collector besides
     #[arg(help_heading = "Output", long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) textfile: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) page: PageArgs,
 
     /// Format of the result
     #[arg(help_heading = "Output", short, long, value_name = "FORMAT", value_enum, default_value_t = CheckFormat::Text)]
@@ -113,6 +116,13 @@ fn days(text: &str) -> Result<SignedDuration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        check: CheckArgs,
+    }
 
     #[test]
     fn days_and_durations() {
@@ -122,6 +132,13 @@ mod tests {
         for text in ["", "d", "-1d", "1.5d", "30", "99999999999d"] {
             assert!(days(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn limits_are_the_usual_ones_unless_they_are_given() {
+        use rotation_core::plan::inventory::Limits;
+        let cli = Cli::parse_from(["check"]).check;
+        assert_eq!((cli.warn, cli.critical), (Limits::USUAL.warn, Limits::USUAL.critical));
     }
 
     #[test]

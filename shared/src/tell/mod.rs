@@ -3,6 +3,7 @@
 //! - [`event`] is the stream. [`human`] tells it to people, [`json`] writes it as JSON lines.
 //! - [`screen`] owns stdout and stderr, so that the live display and everything else never overwrite each other.
 //! - [`table`] and [`json`] make documents for stdout.
+//! - [`page`] makes HTML files.
 //! - [`clean`] is applied to whatever another machine said, before it reaches a terminal.
 //!
 //! Nothing here opens a file, reads a clock or reads the environment: writers, times and widths are handed in.
@@ -13,6 +14,7 @@ pub mod event;
 pub mod human;
 pub mod json;
 pub mod live;
+pub mod page;
 pub mod screen;
 pub mod sentence;
 pub mod table;

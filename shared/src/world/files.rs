@@ -158,6 +158,18 @@ pub fn publish(path: &Path, content: &[u8]) -> Result<(), FileError> {
     replace_with(path, content, 0o644)
 }
 
+/// Whether [`replace`] has a place for this file, as far as can be seen: said before the work that would be lost.
+pub fn has_place(path: &Path) -> Result<(), FileError> {
+    let fail = |e| FileError::new("write", path, e);
+    refuse_link("write", path)?;
+    let (directory, _) = split(path).map_err(fail)?;
+    if path.is_dir() {
+        return Err(fail(ErrorKind::IsADirectory.into()));
+    }
+    let directory = fs::metadata(directory).map_err(fail)?;
+    if directory.is_dir() { Ok(()) } else { Err(fail(ErrorKind::NotADirectory.into())) }
+}
+
 fn replace_with(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
     let fail = |e| FileError::new("write", path, e);
     refuse_link("write", path)?;

@@ -38,6 +38,14 @@ pub struct Limits {
     pub critical: SignedDuration,
 }
 
+impl Limits {
+    /// Where nobody says anything else.
+    pub const USUAL: Self = Self {
+        warn: SignedDuration::from_hours(30 * 24),
+        critical: SignedDuration::from_hours(7 * 24),
+    };
+}
+
 /// Judges the whole. Findings are sorted by place, and each is said once.
 pub fn judge(whole: &Whole<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
