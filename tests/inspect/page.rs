@@ -61,17 +61,19 @@ fn exceptions_are_told_with_their_reason() {
 #[test]
 fn what_many_machines_have_in_common_is_told_once() {
     let set = Set::new();
-    let hosts: Vec<String> = (1..=60).map(|n| format!("m{n:04}")).collect();
+    let hosts: Vec<String> = (1..=1000).map(|n| format!("m{n:04}")).collect();
     let names: Vec<&str> = hosts.iter().map(String::as_str).collect();
     let world = World::new(&names);
     // Each has a client of its own.
     for host in &names {
         world.node(host, &set);
     }
-    world.write("m0050:/etc/kubernetes/pki/ca.crt", &Set::old().cluster.pem());
+    world.write("m0500:/etc/kubernetes/pki/ca.crt", &Set::old().cluster.pem());
     let (page, outcome) = page(&world, "inspect -o json");
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
-    for told in ["m0001 to m0060", "m0001 to m0049 and m0051 to m0060", "60 machines", "on m0050"] {
+    for told in
+        ["m0001 to m1000", "m0001 to m0499 and m0501 to m1000", "1,000 machines", "on m0500"]
+    {
         assert!(page.contains(told), "{told}");
     }
     is_fit(&page);
@@ -82,7 +84,7 @@ fn what_many_machines_have_in_common_is_told_once() {
 fn what_has_nothing_in_common_is_bounded() {
     let (old, set) = (Set::old(), Set::new());
     let hosts: Vec<String> =
-        (1..=40).map(|n| format!("{:x}", 0x9e37_79b9_u32.wrapping_mul(n))).collect();
+        (1..=300).map(|n| format!("{:x}", 0x9e37_79b9_u32.wrapping_mul(n))).collect();
     let names: Vec<&str> = hosts.iter().map(String::as_str).collect();
     let world = World::new(&names);
     for (index, host) in names.iter().enumerate() {

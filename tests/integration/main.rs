@@ -20,7 +20,10 @@ mod faults;
 mod harness;
 mod inspecting;
 mod interrupts;
+#[path = "../inspect/mixed.rs"]
+mod mixed;
 mod nodes;
+mod pages;
 mod promises;
 mod reset;
 mod reset_on_lab;
@@ -32,6 +35,7 @@ mod trees;
 mod words;
 
 use std::process::ExitCode;
+use trees as world;
 
 fn main() -> ExitCode {
     if let Some(code) = lab::bosh::play() {
@@ -57,5 +61,6 @@ fn main() -> ExitCode {
         certs::cases(),
         doors::cases(),
         inspecting::cases(),
+        pages::cases(),
     ])
 }

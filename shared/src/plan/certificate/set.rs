@@ -159,8 +159,12 @@ fn members<'a>(scene: &Scene<'a>) -> Vec<Member<'a>> {
         || files.iter().flat_map(|file| file.contents.certificates.iter().map(move |c| (*file, c)));
     let pooled = scene.pools.iter().flat_map(|pool| &pool.certificates);
     let mut by_subject: HashMap<&[u8], Vec<&Certificate>> = HashMap::new();
+    // Each once: the same CA stands on every machine, and each is asked whether it signed.
+    let mut met: HashSet<&[u8]> = HashSet::new();
     for certificate in placed().map(|(_, c)| &c.value).chain(pooled) {
-        by_subject.entry(certificate.subject().der()).or_default().push(certificate);
+        if met.insert(certificate.der()) {
+            by_subject.entry(certificate.subject().der()).or_default().push(certificate);
+        }
     }
     let mut seen: HashSet<&[u8]> = HashSet::new();
     let mut members = Vec::new();

@@ -43,9 +43,11 @@ const PROGRAMS: [(&str, &str); 12] = [
     ("ssh-keygen", "openssh-client"),
 ];
 
-/// What judges and faults of tests need, and no machine does: others' verifiers, calls that fail, power cuts.
-const JUDGES: [(&str, &str); 9] = [
+/// What judges and faults of tests need, and no machine does: others' verifiers, a browser, calls that fail,
+/// power cuts.
+const JUDGES: [(&str, &str); 10] = [
     ("certtool", "gnutls-bin"),
+    ("chromium", "chromium"),
     ("certutil", "libnss3-tools"),
     ("faketime", "faketime"),
     ("mkfs.ext4", "e2fsprogs"),
