@@ -43,8 +43,8 @@ await_proof() {
       if [ "$left" -le 0 ]; then verdict=ok; break; fi
       # The last wait is no longer than it must be.
       if [ "$left" -lt "$hz" ]; then pause=$(printf '0.%02d' $((left * 99 / hz + 1))); fi
-    elif [ $good -ge 1 ] && [ $same -ge 3 ]; then
-      pause=0.3
+    elif [ $same -ge 3 ]; then
+      if [ $good -ge 1 ]; then pause=0.3; else pause=0.5; fi
     fi
   done
 }
