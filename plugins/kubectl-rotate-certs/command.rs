@@ -6,6 +6,7 @@ mod inspect;
 mod page;
 mod report;
 mod verify;
+mod watch;
 
 use crate::cli::{Args, Verb};
 use rotation_core::cli::completion;

@@ -16,4 +16,5 @@ mod mixed;
 mod mixups;
 mod outputs;
 mod page;
+mod watch;
 mod world;

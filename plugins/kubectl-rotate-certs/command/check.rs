@@ -1,7 +1,7 @@
 //! `check`: look everywhere, judge, leave out what is excepted, tell.
 
 use super::inspect::nothing;
-use super::page;
+use super::{page, watch};
 use crate::inspect::check_args::{CheckArgs, CheckFormat};
 use crate::inspect::observe::{self, Gathered};
 use crate::inspect::waivers::{Waived, Waivers};
@@ -13,66 +13,123 @@ use rotation_core::cli::console::Console;
 use rotation_core::cli::failure::Failure;
 use rotation_core::facts::exit::Exit;
 use rotation_core::facts::words::count;
-use rotation_core::plan::certificate::Severity;
+use rotation_core::plan::certificate::{Finding, Severity};
 use rotation_core::plan::inventory::Limits;
 use rotation_core::tell::json::{self, Format};
 use rotation_core::world::clock::{Clock as _, SystemClock};
+use rotation_core::world::interrupt::Interrupt;
 use rotation_core::world::{files, survey};
 use std::fmt::Write as _;
 
 /// Runs the command.
 pub(super) fn run(args: &CheckArgs, console: &Console) -> Result<Exit, Failure> {
-    let at = args.sources.at.unwrap_or_else(|| SystemClock::start().now());
     page::has_place(&args.page)?;
-    let waivers = waivers(args)?;
-    let gathered = observe::gather(&args.sources, console, true)?;
-    if gathered.is_empty() {
-        return Err(nothing());
+    if args.watch.is_some() && !matches!(args.output, CheckFormat::Text | CheckFormat::Json) {
+        return Err(Failure::usage("--watch tells what changes: with `-o text` or `-o json`")
+            .with_hint("figures that follow are in the file of --textfile"));
     }
-    let limits = Limits { warn: args.warn, critical: args.critical };
-    let findings = judged::findings(&gathered, limits, at, survey::user());
-    let (findings, waived) = match &waivers {
-        Some(waivers) => waivers.apply(findings, at),
-        None => (findings, Vec::new()),
-    };
-    let figures = || metrics::of(&gathered, &findings, waived.len(), at);
-    if let Some(path) = &args.textfile {
-        files::publish(path, figures().as_bytes())?;
+    let interrupt = observe::interrupt(&args.sources, args.watch.is_some())?;
+    let look = Look::take(args, console, &interrupt)?;
+    look.tell(args, console)?;
+    match args.watch {
+        Some(pause) => watch::run(args, console, &interrupt, pause, look),
+        None => Ok(look.exit(args)),
     }
-    let report = Report {
-        verb: "check",
-        at,
-        files: gathered.matrix.rows.iter().map(|row| row.sighting.place.to_string()).collect(),
-        certificates: gathered.matrix.certificates.len(),
-        keys: gathered.keys(),
-        findings: findings.clone(),
-    };
-    let notes = args.notes || args.fail_on.counts(Severity::Note);
-    let failed = |why: json::DocumentError| Failure::unexpected(why.to_string());
-    let text = match args.output {
-        CheckFormat::Text => report.text(notes),
-        CheckFormat::Json => {
-            let document = check_document::of(&gathered, &findings, &waived, at);
-            json::document(&document, Format::Json).map_err(failed)?
+}
+
+/// What was seen and found at a moment.
+pub(super) struct Look {
+    at: Timestamp,
+    gathered: Gathered,
+    /// What counts.
+    pub(super) findings: Vec<Finding>,
+    waived: Vec<Waived>,
+    limits: Limits,
+}
+
+impl Look {
+    /// Looks everywhere, and leaves out what is excepted.
+    pub(super) fn take(
+        args: &CheckArgs,
+        console: &Console,
+        interrupt: &Interrupt,
+    ) -> Result<Self, Failure> {
+        let at = args.sources.at.unwrap_or_else(|| SystemClock::start().now());
+        let waivers = waivers(args)?;
+        let gathered = observe::gather(&args.sources, console, true, interrupt)?;
+        if gathered.is_empty() {
+            return Err(nothing());
         }
-        CheckFormat::Junit => report.junit(),
-        CheckFormat::Openmetrics => figures(),
-        CheckFormat::Sarif => report.sarif().map_err(failed)?,
-    };
-    console.data(&text);
-    let hidden = args.output == CheckFormat::Text && !notes;
-    console.note(&summary(&gathered, &report, &waived, hidden, at));
-    let page = Page {
-        verb: "check",
-        at,
-        gathered: &gathered,
-        findings: &findings,
-        waived: &waived,
-        limits,
-    };
-    page::write(&args.page, &page, console)?;
-    let fails = findings.iter().any(|finding| args.fail_on.counts(finding.severity()));
-    Ok(if fails { Exit::Findings } else { Exit::Done })
+        let limits = Limits { warn: args.warn, critical: args.critical };
+        let findings = judged::findings(&gathered, limits, at, survey::user());
+        let (findings, waived) = match &waivers {
+            Some(waivers) => waivers.apply(findings, at),
+            None => (findings, Vec::new()),
+        };
+        Ok(Self { at, gathered, findings, waived, limits })
+    }
+
+    fn figures(&self) -> String {
+        metrics::of(&self.gathered, &self.findings, self.waived.len(), self.at)
+    }
+
+    /// The figures for node-exporter, where they are wanted.
+    pub(super) fn publish(&self, args: &CheckArgs) -> Result<(), Failure> {
+        match &args.textfile {
+            Some(path) => Ok(files::publish(path, self.figures().as_bytes())?),
+            None => Ok(()),
+        }
+    }
+
+    /// The document of `-o json`.
+    pub(super) fn document(&self) -> Result<String, Failure> {
+        let document = check_document::of(&self.gathered, &self.findings, &self.waived, self.at);
+        json::document(&document, Format::Json).map_err(|why| Failure::unexpected(why.to_string()))
+    }
+
+    /// These findings of it, for people and for pipelines.
+    pub(super) fn report(&self, findings: Vec<Finding>) -> Report {
+        let rows = self.gathered.matrix.rows.iter();
+        Report {
+            verb: "check",
+            at: self.at,
+            files: rows.map(|row| row.sighting.place.to_string()).collect(),
+            certificates: self.gathered.matrix.certificates.len(),
+            keys: self.gathered.keys(),
+            findings,
+        }
+    }
+
+    fn tell(&self, args: &CheckArgs, console: &Console) -> Result<(), Failure> {
+        self.publish(args)?;
+        let report = self.report(self.findings.clone());
+        let text = match args.output {
+            CheckFormat::Text => report.text(args.shows_notes()),
+            CheckFormat::Json => self.document()?,
+            CheckFormat::Junit => report.junit(),
+            CheckFormat::Openmetrics => self.figures(),
+            CheckFormat::Sarif => {
+                report.sarif().map_err(|why| Failure::unexpected(why.to_string()))?
+            }
+        };
+        console.data(&text);
+        let hidden = args.output == CheckFormat::Text && !args.shows_notes();
+        console.note(&summary(&self.gathered, &report, &self.waived, hidden, self.at));
+        let page = Page {
+            verb: "check",
+            at: self.at,
+            gathered: &self.gathered,
+            findings: &self.findings,
+            waived: &self.waived,
+            limits: self.limits,
+        };
+        page::write(&args.page, &page, console)
+    }
+
+    fn exit(&self, args: &CheckArgs) -> Exit {
+        let fails = self.findings.iter().any(|finding| args.fail_on.counts(finding.severity()));
+        if fails { Exit::Findings } else { Exit::Done }
+    }
 }
 
 fn waivers(args: &CheckArgs) -> Result<Option<Waivers>, Failure> {

@@ -19,7 +19,8 @@ pub(super) fn run(args: &InspectArgs, console: &Console) -> Result<Exit, Failure
     let at = args.sources.at.unwrap_or_else(|| SystemClock::start().now());
     page::has_place(&args.page)?;
     let judged = args.page.html.is_some();
-    let gathered = observe::gather(&args.sources, console, judged)?;
+    let interrupt = observe::interrupt(&args.sources, false)?;
+    let gathered = observe::gather(&args.sources, console, judged, &interrupt)?;
     if gathered.is_empty() {
         return Err(nothing());
     }

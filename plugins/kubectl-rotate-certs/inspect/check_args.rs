@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum, ValueHint};
 use jiff::SignedDuration;
 use rotation_core::plan::certificate::Severity;
 use std::path::PathBuf;
+use std::time::Duration;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,6 +50,10 @@ pub(crate) struct CheckArgs {
     #[arg(help_heading = "Output", long)]
     pub(crate) notes: bool,
 
+    /// Look again and again, this long after each look, and tell what came and what went
+    #[arg(long, value_name = "DURATION", value_parser = pause, conflicts_with_all = ["at", "html"])]
+    pub(crate) watch: Option<Duration>,
+
     /// Exceptions: each with an id, a place, a last day and a reason
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) waivers: Option<PathBuf>,
@@ -63,6 +68,13 @@ pub(crate) struct CheckArgs {
     /// Format of the result
     #[arg(help_heading = "Output", short, long, value_name = "FORMAT", value_enum, default_value_t = CheckFormat::Text)]
     pub(crate) output: CheckFormat,
+}
+
+impl CheckArgs {
+    /// Whether notes are told.
+    pub(crate) fn shows_notes(&self) -> bool {
+        self.notes || self.fail_on.counts(Severity::Note)
+    }
 }
 
 /// `--fail-on`.
@@ -100,6 +112,16 @@ pub(crate) enum CheckFormat {
     Openmetrics,
     /// SARIF 2.1.0, for code scanning
     Sarif,
+}
+
+/// What machines and API servers bear.
+fn pause(text: &str) -> Result<Duration, String> {
+    let pause = rotation_core::facts::duration::parse_go(text)
+        .map_err(|_| format!("`{text}` is not a duration; durations look like `5m`, `30s`"))?;
+    if pause < Duration::from_secs(1) {
+        return Err("looks are at least `1s` apart".to_owned());
+    }
+    Ok(pause)
 }
 
 /// Days, as people count what is left of certificates, or a duration of Go.

@@ -70,9 +70,9 @@ pub(crate) fn gather(
     args: &SourceArgs,
     console: &Console,
     judged: bool,
+    interrupt: &Interrupt,
 ) -> Result<Gathered, Failure> {
-    let interrupt = interrupt(args)?;
-    let deployment = bosh::deployment(&args.bosh, console, &interrupt)?;
+    let deployment = bosh::deployment(&args.bosh, console, interrupt)?;
     let vms = deployment.as_ref().map(|deployment| deployment.vms.as_slice()).unwrap_or_default();
     let machines = machines::named(args, vms)?;
     let others = args.beyond.any() || !args.documents.document.is_empty();
@@ -100,7 +100,7 @@ pub(crate) fn gather(
         },
         bosh: deployment.as_ref(),
         bosh_limit: args.bosh.bosh_timeout,
-        interrupt,
+        interrupt: interrupt.clone(),
     };
     let (near, far): (Vec<Machine>, Vec<Machine>) =
         machines.into_iter().partition(|machine| matches!(machine.way, Way::Root(_)));
@@ -161,9 +161,10 @@ fn put_together(
     Gathered { matrix, told, misled, files, clocks, beyond: found.beyond, hosts, rows, entries }
 }
 
-/// Trees are read in a moment, and Ctrl-C ends the tool; children of ssh and of bosh are ended first.
-fn interrupt(args: &SourceArgs) -> Result<Interrupt, Failure> {
-    if args.ssh.is_empty() && args.bosh.bosh.is_empty() {
+/// Trees are read in a moment, and Ctrl-C ends the tool; children of ssh and of bosh are ended first, and who watches ends
+/// between two looks.
+pub(crate) fn interrupt(args: &SourceArgs, watches: bool) -> Result<Interrupt, Failure> {
+    if !watches && args.ssh.is_empty() && args.bosh.bosh.is_empty() {
         return Ok(Interrupt::never());
     }
     Interrupt::listen()
