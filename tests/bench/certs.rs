@@ -61,7 +61,7 @@ fn one(tool: &impl Fn(&[&str]) -> std::process::Command, out: &Path, kind: &str)
     measure::time(tool(&words), 0)
 }
 
-fn kubeadm_all(
+pub(crate) fn kubeadm_all(
     tool: &impl Fn(&[&str]) -> std::process::Command,
     out: &Path,
     kind: &str,

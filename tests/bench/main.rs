@@ -14,10 +14,18 @@ mod bosh;
 mod certs;
 mod lab_figures;
 mod measure;
+mod places;
 mod protobuf;
 mod snapshot;
 mod table;
 mod tokens;
+#[path = "../inspect/world.rs"]
+#[expect(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "it is the tests' own, and more than is measured"
+)]
+mod trees;
 mod wave;
 
 use anyhow::Result;
@@ -68,6 +76,8 @@ enum Part {
     Bosh,
     /// A snapshot of etcd of 1 GiB
     Snapshot,
+    /// Every place of one control plane, beside kubeadm's list, and of 1,000 machines
+    Places,
     /// A complete PKI, beside kubeadm's, and the leaves of 1,000 machines
     Certs,
 }
@@ -96,6 +106,7 @@ fn main() -> Result<ExitCode> {
         Part::Check => tokens::check(&mut table, rounds.min(5)),
         Part::Bosh => bosh::figures(&mut table, rounds),
         Part::Snapshot => snapshot::figures(&mut table, rounds.min(5)),
+        Part::Places => places::figures(&mut table, rounds),
         Part::Certs => certs::certs(&mut table, rounds),
     });
     // Also what was measured before something failed.

@@ -128,6 +128,11 @@ fn mix_ups(world: &World, ca: &str) {
     lab.apply(&objects(&other)).unwrap();
     found(&world.check(""), "configmap/kube-public/cluster-info#kubeconfig");
     lab.apply(&objects(ca)).unwrap();
+    // A kubelet says no more that it lives.
+    lab.apply("apiVersion: coordination.k8s.io/v1\nkind: Lease\nmetadata: {name: gone, namespace: kube-node-lease}\nspec: {holderIdentity: gone, leaseDurationSeconds: 40, renewTime: '2026-01-01T00:00:00.000000Z'}\n").unwrap();
+    let words = "lease/kube-node-lease/gone#renewTime: warning: gone has not renewed it for";
+    found(&world.check(""), words);
+    lab.kubectl_text(&["delete", "lease", "gone", "-n", "kube-node-lease"]).unwrap();
     // A secret keeps the CA before this one: the controller manager would mend it.
     lab.stop(Component::ControllerManager).unwrap();
     let change = |ca: &str| {

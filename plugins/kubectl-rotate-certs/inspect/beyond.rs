@@ -4,6 +4,7 @@ use super::beyond_args::BeyondArgs;
 use rotation_core::cli::console::Console;
 use rotation_core::cli::failure::Failure;
 use rotation_core::facts::host::HostSeen;
+use rotation_core::facts::lease;
 use rotation_core::facts::mounts::{self, PodMounts, Published};
 use rotation_core::facts::objects::Callee;
 use rotation_core::facts::sighting::{
@@ -12,6 +13,7 @@ use rotation_core::facts::sighting::{
 use rotation_core::look::places::{self, Server};
 use rotation_core::plan::inventory::Beyond;
 use rotation_core::world::beside;
+use rotation_core::world::clock::{Clock as _, SystemClock};
 use rotation_core::world::cluster::{Cluster, ClusterError, Connection, Scope};
 use rotation_core::world::endpoint::Limits;
 use rotation_core::world::etcd::{EtcdAccess, EtcdError};
@@ -54,6 +56,7 @@ pub(crate) fn gather(
         found.sightings.extend(objects.sightings);
         called = objects.callees;
         found.sightings.extend(token_keys(cluster));
+        found.leases(cluster);
         if !machines.is_empty() {
             pods = found.pods(cluster, &scope);
         }
@@ -123,7 +126,7 @@ fn names(server: &Server, of_service: &[String]) -> Option<(Place, Vec<String>)>
     let mut names = vec![server.target.host.clone()];
     match server.component {
         Component::ApiServer => names.extend(of_service.iter().cloned()),
-        Component::Etcd => {}
+        Component::Etcd | Component::Kubelet => {}
         // The others have certificates of their own for names of their own, unless somebody gives them one.
         _ => return None,
     }
@@ -161,6 +164,31 @@ impl Found {
 
     fn unknown(&mut self, cluster: &Cluster, what: &str, right: &str, why: &ClusterError) {
         self.sightings.push(unknown(api(cluster.server(), what), API, right, why));
+    }
+
+    /// Who does not say any more that it lives.
+    fn leases(&mut self, cluster: &Cluster) {
+        for namespace in [lease::OF_NODES, lease::OF_SYSTEM] {
+            let leases = match cluster.leases(namespace) {
+                Ok(leases) => leases,
+                Err(why) => {
+                    let right = format!("list leases in namespace {namespace}");
+                    self.unknown(cluster, &format!("leases of {namespace}"), &right, &why);
+                    continue;
+                }
+            };
+            let now = cluster.now(SystemClock::start().now());
+            for lease in leases {
+                let Some(since) = lease.overdue(now) else { continue };
+                let place = Place::Object {
+                    kind: "lease".into(),
+                    namespace: lease.namespace,
+                    name: lease.name,
+                    field: "renewTime".into(),
+                };
+                self.beyond.overdue.push((place, lease.holder.into(), since.as_secs()));
+            }
+        }
     }
 
     /// Keys are per process: each API server that shows a certificate is asked by itself.

@@ -18,6 +18,7 @@ pub mod identity;
 pub mod jwt;
 pub mod keystore;
 pub mod kubeconfig;
+pub mod lease;
 pub mod mounts;
 pub mod node;
 pub mod objects;

@@ -35,12 +35,13 @@ fn each_defect_is_found_and_nothing_else() {
 }
 
 /// What no set of files can have; found where clusters are looked at.
-const OF_CLUSTERS: [Kind; 5] = [
+const OF_CLUSTERS: [Kind; 6] = [
     Kind::BundleUnfit,
     Kind::MountBehind,
     Kind::StoredDiffers,
     Kind::SecretsOpen,
     Kind::CaKeysUploaded,
+    Kind::LeaseOverdue,
 ];
 
 /// What no set of files can have: the tests of the inventory and of `check` make these.

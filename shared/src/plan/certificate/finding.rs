@@ -296,6 +296,7 @@ kinds! {
     MountBehind, "mount-behind", Warning, "A pod's volume holds something else than the object that it comes from", "wait two minutes for the kubelet; then recycle the pod, and look at that node's kubelet";
     StoredDiffers, "stored-differs", Warning, "etcd stores something else than the API says", "save a newer snapshot; where it still differs, an API server reads another etcd, or has not heard of a change";
     SecretsOpen, "secrets-stored-open", Note, "Secrets are stored in etcd as they are: whoever reads its disks or its backups has all of them", "set `--encryption-provider-config` at every API server, and write all Secrets again; keep this file like a private key";
+    LeaseOverdue, "lease-overdue", Warning, "A kubelet, the controller manager or the scheduler does not renew its lease: it may have lost its credentials, whatever its node's condition still says", "look at its log on its machine, and at the certificate that it shows to the API server";
     CaKeysUploaded, "ca-keys-uploaded", Warning, "Private keys of CAs lie in the cluster, encrypted, for control planes to come", "run `kubectl delete secret kubeadm-certs -n kube-system` once no control plane is to join";
 }
 

@@ -1,7 +1,7 @@
 //! What objects, live servers, pods' volumes and etcd show beside each other.
 
 use crate::facts::objects::Called;
-use crate::facts::sighting::{Content, Part, Place, Sighting};
+use crate::facts::sighting::{Content, Domain, Part, Place, Sighting};
 use crate::facts::x509::{Certificate, San};
 use crate::plan::certificate::{Finding, Kind, RowKind, verify};
 use jiff::{SignedDuration, Timestamp};
@@ -16,6 +16,8 @@ pub struct Beyond {
     pub behind: Vec<(Place, Place)>,
     /// Names under which servers are reached: what shows their chain, and the names.
     pub names: Vec<(Place, Vec<String>)>,
+    /// Leases that ran out: which, who held it, and for how many seconds it has not been renewed.
+    pub overdue: Vec<(Place, String, i64)>,
     /// Snapshots of etcd: the file, and how many of its Secrets are open and how many are encrypted.
     pub stored: Vec<(String, usize, usize)>,
 }
@@ -32,6 +34,10 @@ pub fn judge_beyond<'a>(
     for (mount, object) in &beyond.behind {
         let what = format!("it holds something else than {object}");
         findings.push(Finding::new(Kind::MountBehind, &mount.to_string(), what));
+    }
+    for (lease, holder, seconds) in &beyond.overdue {
+        let what = format!("{holder} has not renewed it for {seconds} s");
+        findings.push(Finding::new(Kind::LeaseOverdue, &lease.to_string(), what));
     }
     for (file, open, sealed) in &beyond.stored {
         if *open > 0 {
@@ -109,7 +115,9 @@ fn names<'a>(
 ) {
     let shown: HashMap<&Place, &Sighting> = sightings.map(|s| (&s.place, s)).collect();
     for (place, names) in wanted {
-        let held = shown.get(place).and_then(|sighting| sighting.content.held());
+        // A certificate that a server made itself bears the names that it likes.
+        let ours = shown.get(place).filter(|sighting| sighting.role.domain != Domain::Other);
+        let held = ours.and_then(|sighting| sighting.content.held());
         let Some(leaf) = held.and_then(|held| held.certificates.first()) else { continue };
         let is_missing = |name: &&String| {
             San::parse(name).is_ok_and(|name| !leaf.sans().iter().any(|san| san.covers(&name)))

@@ -46,6 +46,7 @@ use crate::facts::credential::{Digest, RootCa, SecretName, TokenSecret};
 use crate::facts::held::HeldToken;
 use crate::facts::identity::{ClusterIdentity, ObjectRef};
 use crate::facts::jwt::Claims;
+use crate::facts::lease::Lease;
 use crate::facts::mounts::PodMounts;
 use crate::facts::node::Node;
 use crate::facts::objects::ObjectsSeen;
@@ -188,6 +189,11 @@ impl Cluster {
     /// Nodes.
     pub fn nodes(&self) -> Result<Vec<Node>, ClusterError> {
         self.runner.block_on(read::nodes(&self.asker))
+    }
+
+    /// Leases of a namespace.
+    pub fn leases(&self, namespace: &str) -> Result<Vec<Lease>, ClusterError> {
+        self.runner.block_on(read::leases(&self.asker, namespace))
     }
 
     /// Disruption budgets, of whichever version the server offers.

@@ -8,6 +8,7 @@ use super::query::{Listing, PodQuery, Scope, collection, encode};
 use crate::facts::budget::{Budget, BudgetWire};
 use crate::facts::credential::{ContentWire, RootCa, SecretName, TokenSecret};
 use crate::facts::identity::{ClusterIdentity, ObjectRef, Uid};
+use crate::facts::lease::{Lease, LeaseWire};
 use crate::facts::node::{Node, NodeWire};
 use crate::facts::pod::{Interner, Pod};
 use crate::facts::pod_wire;
@@ -129,6 +130,15 @@ pub(super) async fn workloads_of(
 
 pub(super) async fn nodes(asker: &Asker) -> Result<Vec<Node>, ClusterError> {
     whole(asker, &Listing::new("/api/v1/nodes".to_owned()), |n: NodeWire| Node::read(n)).await
+}
+
+/// Leases of a namespace; none where there is no such kind yet.
+pub(super) async fn leases(asker: &Asker, namespace: &str) -> Result<Vec<Lease>, ClusterError> {
+    let path = collection("/apis/coordination.k8s.io/v1", Some(namespace), "leases");
+    match whole(asker, &Listing::new(path), |l: LeaseWire| Lease::read(l)).await {
+        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        found => found,
+    }
 }
 
 /// Budgets of the newest version that is served; none where there is no such kind.
