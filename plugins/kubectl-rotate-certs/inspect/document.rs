@@ -42,7 +42,7 @@ struct ComponentItem<'a> {
 struct DomainItem {
     domain: Domain,
     phase: Phase,
-    next: &'static str,
+    next: String,
     trusting: Trusting,
     showing: Showing,
     generations: Vec<GenerationItem>,
@@ -203,7 +203,7 @@ fn domain(matrix: &Matrix, progress: &Progress) -> DomainItem {
     DomainItem {
         domain: progress.domain,
         phase: progress.phase,
-        next: progress.phase.next(),
+        next: progress.next(),
         trusting: Trusting { old, both, new },
         showing: Showing { old: shown_old, new: shown_new },
         generations: generations

@@ -102,7 +102,7 @@ pub(crate) fn generations(gathered: &Gathered) -> String {
             text.push_str(&line);
             if progress.phase != Phase::Settled {
                 let domain = progress.domain.as_str();
-                let _ = writeln!(text, "{domain}: next: {}", progress.phase.next());
+                let _ = writeln!(text, "{domain}: next: {}", progress.next());
             }
         }
     }

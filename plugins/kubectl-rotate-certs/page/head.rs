@@ -60,7 +60,7 @@ fn verdict(page: &Page<'_>) -> Markup {
                     @if progress.phase != Phase::Settled {
                         li {
                             strong { "The " (trust::name(progress.domain)) " is " (trust::adjective(progress.phase)) ". " }
-                            "Next: " (progress.phase.next()) "."
+                            "Next: " (progress.next()) "."
                         }
                     }
                 }

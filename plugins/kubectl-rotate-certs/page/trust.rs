@@ -48,7 +48,7 @@ fn steps(progress: &Progress) -> Markup {
     let [old, both, new] = progress.verifiers;
     let [shown_old, shown_new] = progress.presenters;
     html! {
-        @if progress.phase != Phase::Settled { p class="next" { strong { "Next: " } (sentence(progress.phase.next())) "." } }
+        @if progress.phase != Phase::Settled { p class="next" { strong { "Next: " } (sentence(&progress.next())) "." } }
         dl class="steps" {
             div { dt { "trust the old one alone" } dd { (old) } }
             div { dt { "trust both" } dd { (both) } }

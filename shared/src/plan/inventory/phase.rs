@@ -2,7 +2,8 @@
 
 use super::matrix::Row;
 use super::state::State;
-use crate::facts::sighting::{Domain, Part};
+use crate::facts::sighting::{Content, Domain, Part};
+use crate::facts::words::count;
 
 /// Where a domain stands between two generations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -35,6 +36,22 @@ pub struct Progress {
     pub verifiers: [usize; 3],
     /// Presenters of the old generation, of the new one.
     pub presenters: [usize; 2],
+    /// Verifiers and presenters that nobody could look at.
+    pub unseen: usize,
+}
+
+impl Progress {
+    /// What has to be done next. No CA is taken away, and no certificate changed, on half a view.
+    pub fn next(&self) -> String {
+        let next = self.phase.next();
+        match (self.phase, self.unseen) {
+            (Phase::Settled, _) | (_, 0) => next.to_owned(),
+            (_, unseen) => format!(
+                "look first at {} that could not be looked at; by the others: {next}",
+                count(unseen, "place")
+            ),
+        }
+    }
 }
 
 impl Phase {
@@ -51,8 +68,8 @@ impl Phase {
         }
     }
 
-    /// What has to be done next.
-    pub fn next(self) -> &'static str {
+    /// What has to be done next, where every place was seen.
+    fn next(self) -> &'static str {
         match self {
             Self::Settled => "nothing",
             Self::Accepting => "bring both CAs to every place that trusts",
@@ -66,10 +83,20 @@ impl Phase {
 }
 
 pub(super) fn of(domain: Domain, rows: &[Row]) -> Progress {
-    let mut progress =
-        Progress { domain, phase: Phase::Settled, verifiers: [0; 3], presenters: [0; 2] };
+    let mut progress = Progress {
+        domain,
+        phase: Phase::Settled,
+        verifiers: [0; 3],
+        presenters: [0; 2],
+        unseen: 0,
+    };
     for row in rows.iter().filter(|row| row.sighting.role.domain == domain) {
         let part = row.sighting.role.part;
+        if matches!(row.sighting.content, Content::Unknown(_))
+            && (part.verifies() || part.presents() || part == Part::Authority)
+        {
+            progress.unseen += 1;
+        }
         let slot = match row.state {
             State::Old => 0,
             State::Both => 1,
@@ -105,6 +132,23 @@ fn phase([old, both, new]: [usize; 3], [shown_old, shown_new]: [usize; 2]) -> Ph
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_advised_on_half_a_view() {
+        let phase = Phase::Switched;
+        let progress = Progress {
+            domain: Domain::Cluster,
+            phase,
+            verifiers: [0, 1, 0],
+            presenters: [0, 2],
+            unseen: 0,
+        };
+        assert_eq!(progress.next(), "take the old CA out of every place that trusts");
+        assert_eq!(
+            Progress { unseen: 5, ..progress }.next(),
+            "look first at 5 places that could not be looked at; by the others: take the old CA out of every place that trusts"
+        );
+    }
 
     #[test]
     fn every_phase_has_its_pattern() {

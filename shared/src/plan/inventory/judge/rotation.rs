@@ -39,7 +39,7 @@ fn phase(progress: &Progress, findings: &mut Vec<Finding>) {
     );
     let place = format!("generations of {}", progress.domain.as_str());
     let finding = Finding::new(kind, &place, what);
-    findings.push(Finding { fix: progress.phase.next().to_owned(), ..finding });
+    findings.push(Finding { fix: progress.next(), ..finding });
 }
 
 fn place(whole: &Whole<'_>, progress: &Progress, row: &Row, findings: &mut Vec<Finding>) {
