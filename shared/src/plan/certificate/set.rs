@@ -184,13 +184,14 @@ fn members<'a>(scene: &Scene<'a>) -> Vec<Member<'a>> {
     members
 }
 
-/// Who signed it: of several certificates of one key the one that is valid for longest, so that a renewed CA counts.
+/// Who signed it: of several certificates of one key the one that is valid for longest, so that a renewed CA counts, and
+/// of equals the root, not the cross-signed one.
 fn signer<'a>(
     certificate: &Certificate,
     candidates: &[&'a Certificate],
 ) -> Option<&'a Certificate> {
     let signed = candidates.iter().filter(|ca| certificate.is_signed_by(ca));
-    signed.copied().max_by_key(|ca| (ca.is_ca(), ca.not_after()))
+    signed.copied().max_by_key(|ca| (ca.is_ca(), ca.not_after(), ca.is_self_issued()))
 }
 
 fn rules(scene: &Scene<'_>, file: &SetFile, certificate: &Certificate, root: bool) -> RowRules {

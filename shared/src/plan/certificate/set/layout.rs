@@ -96,12 +96,19 @@ fn row_path<'a>(scene: &Scene<'a>, path: &str) -> Option<&'a str> {
 }
 
 /// A kubeconfig trusts a CA of the set, if the set has any that signs servers.
+///
+/// Of several certificates of one CA (renewed, cross-signed) each does: a verifier takes name and key from it.
 fn kubeconfigs(scene: &Scene<'_>, members: &[Member<'_>], findings: &mut Vec<Finding>) {
+    let one_ca = |a: &Certificate, b: &Certificate| {
+        a.subject() == b.subject() && a.spki_der() == b.spki_der()
+    };
+    let signers: Vec<_> = members
+        .iter()
+        .filter(|m| m.rules.kind == RowKind::Server)
+        .filter_map(|m| m.signer)
+        .collect();
     let signs_servers = |ca: &&Member<'_>| {
-        ca.certificate.is_ca()
-            && (members
-                .iter()
-                .any(|m| m.rules.kind == RowKind::Server && m.signer == Some(ca.certificate)))
+        ca.certificate.is_ca() && signers.iter().any(|signer| one_ca(signer, ca.certificate))
     };
     let cas: Vec<_> =
         members.iter().filter(signs_servers).map(|m| m.certificate.fingerprint()).collect();
