@@ -61,6 +61,7 @@ fn waits(min_age: u32, limit: u32, timeline: Timeline) -> (String, u32, Vec<u32>
         program: OsStr::new("sh"),
         arguments: vec!["-c".into(), script.into()],
         variables: &[],
+        input: b"",
         limit: Duration::from_mins(1),
         keep: 10_000,
     };

@@ -63,6 +63,16 @@ pub(crate) enum Verb {
     Inspect(Box<crate::inspect::args::InspectArgs>),
     /// Look at every place, and say what is wrong: torn rotations, places that lag behind, dates, keys, modes
     Check(Box<crate::inspect::check_args::CheckArgs>),
+    /// Draw the plan of a rotation, and show it
+    Plan(Box<crate::rotate::args::PlanArgs>),
+    /// Go through the stages of a rotation, or go on where it stopped
+    Apply(Box<crate::rotate::args::ApplyArgs>),
+    /// Where a rotation stands, and the next safe command
+    Status(Box<crate::rotate::args::StatusArgs>),
+    /// Go back, to byte-identical files
+    Rollback(Box<crate::rotate::args::RollbackArgs>),
+    /// Prove that nobody needs the old generation, and drop it
+    Finish(Box<crate::rotate::args::FinishArgs>),
     /// Completion for shells and for kubectl
     Completion(CompletionArgs),
 }

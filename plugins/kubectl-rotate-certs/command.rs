@@ -5,6 +5,7 @@ mod generate;
 mod inspect;
 mod page;
 mod report;
+mod rotate;
 mod verify;
 mod watch;
 
@@ -25,6 +26,11 @@ pub(crate) fn run(args: Args, console: &Console) -> Result<Exit, Failure> {
         Verb::Verify(verify) => verify::run(verify, console),
         Verb::Check(check) => check::run(check, console),
         Verb::Inspect(inspect) => inspect::run(inspect, console),
+        Verb::Plan(plan) => rotate::plan::run(plan, console),
+        Verb::Apply(apply) => rotate::apply::run(apply, console),
+        Verb::Status(status) => rotate::status::run(status, console),
+        Verb::Rollback(rollback) => rotate::rollback::run(rollback, console),
+        Verb::Finish(finish) => rotate::finish::run(finish, console),
         Verb::Completion(args) => completion::run(*args, console),
     }
 }

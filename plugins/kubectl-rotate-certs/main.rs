@@ -9,6 +9,7 @@ mod issue;
 mod layout;
 mod observe;
 mod page;
+mod rotate;
 mod verify;
 
 use rotation_core::cli::{Tool, exit};

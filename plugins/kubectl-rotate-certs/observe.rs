@@ -13,7 +13,7 @@ pub(crate) fn hosts(cluster: &Cluster) -> Result<Hosts, Failure> {
             name: node.name.to_string(),
             addresses: node.addresses.clone(),
             control_plane: node.is_control_plane(),
-            sans: Vec::new(),
+            ..Host::default()
         });
     }
     let mut inputs = BTreeMap::new();
@@ -26,7 +26,7 @@ pub(crate) fn hosts(cluster: &Cluster) -> Result<Hosts, Failure> {
     }
     sans.sort();
     sans.dedup();
-    let checked = Hosts { inputs, sans, machines }.checked();
+    let checked = Hosts { inputs, sans, machines, ..Hosts::default() }.checked();
     checked.map_err(|why| Failure::refused(format!("the cluster's machines cannot be used: {why}")))
 }
 

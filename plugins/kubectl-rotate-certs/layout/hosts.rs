@@ -19,10 +19,44 @@ pub(crate) struct Hosts {
     /// The machines.
     #[serde(default, rename = "host")]
     pub(crate) machines: Vec<Host>,
+    /// How machines are reached.
+    #[serde(default)]
+    pub(crate) ssh: Ssh,
+    /// How components are restarted that no kubelet runs: the program, and a command for the machine's shell.
+    #[serde(default)]
+    pub(crate) restart: BTreeMap<String, String>,
+    /// Who uses the cluster from outside of it.
+    #[serde(default, rename = "consumer")]
+    pub(crate) consumers: Vec<Consumer>,
+}
+
+/// How machines are reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Ssh {
+    /// Options as `ssh -o` takes them.
+    #[serde(default)]
+    pub(crate) options: Vec<String>,
+    /// Whether scripts run as root by `sudo -n`.
+    #[serde(default)]
+    pub(crate) sudo: bool,
+}
+
+/// A kubeconfig that somebody uses.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Consumer {
+    /// Who.
+    pub(crate) name: String,
+    /// The file.
+    pub(crate) kubeconfig: String,
+    /// The machine of this file on which it stands; this machine, where none is named.
+    #[serde(default)]
+    pub(crate) host: Option<String>,
 }
 
 /// A machine.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Host {
     /// The name of its node.
@@ -35,6 +69,15 @@ pub(crate) struct Host {
     /// More names of its servers.
     #[serde(default)]
     pub(crate) sans: Vec<String>,
+    /// What `ssh` is given; its first address, where nothing else is said.
+    #[serde(default)]
+    pub(crate) ssh: Option<String>,
+    /// A directory that is its root: `/` for this machine itself.
+    #[serde(default)]
+    pub(crate) root: Option<String>,
+    /// Files in which a component is told its flags, where it has no manifest: the program, and the file.
+    #[serde(default)]
+    pub(crate) flags: BTreeMap<String, String>,
 }
 
 /// Why a hosts file cannot be used.

@@ -160,6 +160,12 @@ pub struct Chain {
 }
 
 impl Chain {
+    /// Goes on behind the lines that are there.
+    pub fn after(text: &str) -> Self {
+        let last = text.lines().last();
+        Self { previous: last.map(short_digest).unwrap_or_default() }
+    }
+
     /// The lines of these entries, each with its line feed.
     pub fn lines<E: Serialize>(&mut self, entries: &[E]) -> io::Result<String> {
         let mut text = String::new();

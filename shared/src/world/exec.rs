@@ -1,6 +1,6 @@
 //! The door to child processes: a time limit for each, an end that lets it clean up, and bounded output.
 //!
-//! A child gets no standard input and the environment of this process. It runs in a process group of its own, so that
+//! A child gets the environment of this process, and no standard input but what it is handed: secrets go this way only. It runs in a process group of its own, so that
 //! Ctrl-C on the terminal reaches this process alone, which then decides; a second Ctrl-C ends the children too.
 //!
 //! `std` and not a library: what matters here is which signal a child gets after how long, what is kept of its output,
@@ -10,12 +10,13 @@ use super::interrupt::Interrupt;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// How long a child gets to clean up between SIGTERM and SIGKILL.
 pub const GRACE: Duration = Duration::from_secs(15);
@@ -33,6 +34,8 @@ pub struct Program<'a> {
     pub arguments: Vec<OsString>,
     /// Variables beside those of this process.
     pub variables: &'a [(&'a str, &'a str)],
+    /// What it reads on its standard input; nobody else sees it.
+    pub input: &'a [u8],
     /// How long it may take; then it is ended.
     pub limit: Duration,
     /// Bytes of each stream that are kept; the rest is read and dropped.
@@ -87,6 +90,7 @@ static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 /// Runs a program to its end. With `stop`, it is ended when somebody asks to stop; without, it is let finish.
 pub fn run(program: &Program<'_>, stop: Option<&Interrupt>) -> Result<Output, ExecError> {
     let mut child = spawn(program)?;
+    feed(child.stdin.take(), program.input);
     let (wake, woken) = mpsc::channel();
     let stdout = reader(child.stdout.take(), program.keep, wake.clone());
     let stderr = reader(child.stderr.take(), program.keep, wake);
@@ -153,7 +157,7 @@ fn spawn(program: &Program<'_>) -> Result<Child, ExecError> {
     command
         .args(&program.arguments)
         .envs(program.variables.iter().copied())
-        .stdin(Stdio::null())
+        .stdin(if program.input.is_empty() { Stdio::null() } else { Stdio::piped() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
@@ -212,6 +216,15 @@ fn pause(duration: Duration) {
     std::thread::sleep(duration);
 }
 
+/// Writes to a child beside everything else. One that ends without reading it all has its reasons, and says them.
+fn feed(stdin: Option<impl Write + Send + 'static>, input: &[u8]) {
+    let Some(mut stdin) = stdin else { return };
+    let input = Zeroizing::new(input.to_vec());
+    std::thread::spawn(move || {
+        let _ = stdin.write_all(&input);
+    });
+}
+
 type Kept = Arc<Mutex<Vec<u8>>>;
 
 fn take(kept: &Kept) -> Vec<u8> {
@@ -252,6 +265,7 @@ mod tests {
             program: OsStr::new("sh"),
             arguments: vec!["-c".into(), script.into()],
             variables: &[("ROTATION_TEST", "here")],
+            input: b"",
             limit,
             keep: 1000,
         }
@@ -271,9 +285,14 @@ mod tests {
     }
 
     #[test]
-    fn it_has_no_standard_input() {
+    fn it_reads_what_it_is_handed_and_nothing_else() {
         let output = run(&sh("cat; echo over", LONG), None).expect("ran");
         assert_eq!(output.stdout, b"over\n");
+        let handed = Program { input: b"in\n", ..sh("cat; echo over", LONG) };
+        assert_eq!(run(&handed, None).expect("ran").stdout, b"in\nover\n");
+        let much = vec![b'x'; 1 << 20];
+        let unread = Program { input: &much, ..sh("echo over", LONG) };
+        assert_eq!(run(&unread, None).expect("ran").stdout, b"over\n");
     }
 
     #[test]

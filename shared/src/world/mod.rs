@@ -12,6 +12,7 @@ pub mod generation;
 pub mod hosts;
 pub mod interrupt;
 pub mod keys;
+pub mod operator;
 pub mod secrecy;
 pub mod snapshot;
 pub mod survey;

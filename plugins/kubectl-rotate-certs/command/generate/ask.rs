@@ -108,7 +108,7 @@ fn alone(
         name: name.clone(),
         addresses,
         control_plane: true,
-        sans: Vec::new(),
+        ..Host::default()
     });
     let checked = hosts.clone().checked();
     checked.map_err(|why| Failure::usage(why.to_string()))?;

@@ -12,7 +12,7 @@ use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// Kinds of objects of the core group that are created, changed or deleted.
+/// Kinds of objects that are created, changed or deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Thing {
     /// A pod.
@@ -21,6 +21,10 @@ pub enum Thing {
     Secret,
     /// A service account.
     ServiceAccount,
+    /// A config map.
+    ConfigMap,
+    /// A lease.
+    Lease,
 }
 
 impl Thing {
@@ -30,11 +34,22 @@ impl Thing {
             Self::Pod => "pods",
             Self::Secret => "secrets",
             Self::ServiceAccount => "serviceaccounts",
+            Self::ConfigMap => "configmaps",
+            Self::Lease => "leases",
         }
     }
 
     fn collection(self, namespace: &str) -> String {
-        collection("/api/v1", Some(namespace), self.plural())
+        let prefix = match self {
+            Self::Lease => "/apis/coordination.k8s.io/v1",
+            Self::Pod | Self::Secret | Self::ServiceAccount | Self::ConfigMap => "/api/v1",
+        };
+        collection(prefix, Some(namespace), self.plural())
+    }
+
+    /// Where one of them stands.
+    pub(super) fn path(self, namespace: &str, name: &str) -> String {
+        format!("{}/{}", self.collection(namespace), encode(name))
     }
 }
 
@@ -251,6 +266,32 @@ pub(super) async fn create(
         asker.parse(&path, &reply.body)
     } else {
         Err(asker.refused(&path, &reply))
+    }
+}
+
+/// Merges a change into an object in the state in which it was read; `false` where it has changed since.
+pub(super) async fn merge(
+    asker: &Asker,
+    thing: Thing,
+    object: &Value,
+    change: &Value,
+) -> Result<bool, ClusterError> {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let request = Request::Merge {
+        thing,
+        namespace: text("/metadata/namespace").to_owned(),
+        name: text("/metadata/name").to_owned(),
+        uid: Uid::from(text("/metadata/uid")),
+        resource_version: text("/metadata/resourceVersion").to_owned(),
+        change: change.clone(),
+        dry_run: false,
+    };
+    let Outgoing { method, path, content_type, body } = request.outgoing();
+    let reply = asker.once(method, &path, Some(content_type), body).await?;
+    match reply.status.as_u16() {
+        409 => Ok(false),
+        _ if reply.status.is_success() => Ok(true),
+        _ => Err(asker.refused(&path, &reply)),
     }
 }
 

@@ -382,6 +382,36 @@ impl Cluster {
         Feed::start(runner, &self.asker, scope, listing, &from, interrupt.clone())
     }
 
+    /// An object as the server writes it, with all that it holds, if it is there.
+    pub fn object(
+        &self,
+        thing: Thing,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<serde_json::Value>, ClusterError> {
+        self.runner.block_on(self.asker.json_if_there(&thing.path(namespace, name)))
+    }
+
+    /// Merges a change into an object that was read by [`Self::object`]; `false` where it has changed since.
+    pub fn merge(
+        &self,
+        thing: Thing,
+        object: &serde_json::Value,
+        change: &serde_json::Value,
+    ) -> Result<bool, ClusterError> {
+        self.runner.block_on(act::merge(&self.asker, thing, object, change))
+    }
+
+    /// Aggregated APIs that do not answer through this server, each with the reason.
+    pub fn silent_apis(&self) -> Result<Vec<(String, String)>, ClusterError> {
+        self.runner.block_on(read::silent_apis(&self.asker))
+    }
+
+    /// Whether the server says that it is ready: one that answers may not know its rules yet.
+    pub fn ready(&self) -> Result<(), ClusterError> {
+        self.runner.block_on(self.asker.get("/readyz")).map(drop)
+    }
+
     /// Creates an object and returns it as the server made it, without waiting for anything else.
     pub fn create(
         &self,

@@ -301,6 +301,37 @@ pub(super) async fn version(asker: &Asker) -> Result<ServerVersion, ClusterError
     Ok(info.version().unwrap_or(ServerVersion { major: 0, minor: 0 }))
 }
 
+/// The condition `Available` is remembered; an answer is not.
+pub(super) async fn silent_apis(asker: &Asker) -> Result<Vec<(String, String)>, ClusterError> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Spec {
+        group: String,
+        version: String,
+        service: Option<serde::de::IgnoredAny>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct ApiService {
+        spec: Spec,
+    }
+    let listing = Listing::new("/apis/apiregistration.k8s.io/v1/apiservices".to_owned());
+    let found = match whole(asker, &listing, |api: ApiService| api.spec).await {
+        Err(why) if why.is_not_found() => Vec::new(),
+        other => other?,
+    };
+    let mut silent = Vec::new();
+    for Spec { group, version, service } in found {
+        if service.is_none() {
+            continue;
+        }
+        if let Err(why) = asker.get(&format!("/apis/{group}/{version}")).await {
+            silent.push((format!("{version}.{group}"), why.to_string()));
+        }
+    }
+    Ok(silent)
+}
+
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct EventWire {

@@ -64,6 +64,7 @@ pub fn look(
         program: OsStr::new(&settings.program),
         arguments: arguments(settings, machine, &script(patterns, programs, &mark)),
         variables: &[],
+        input: b"",
         limit: settings.limit,
         keep: KEEP,
     };
@@ -86,7 +87,7 @@ pub fn look(
     Ok(seen)
 }
 
-fn arguments(settings: &Settings, machine: &str, script: &str) -> Vec<OsString> {
+pub(super) fn arguments(settings: &Settings, machine: &str, script: &str) -> Vec<OsString> {
     let mut words: Vec<OsString> = vec!["-T".into()];
     // The operator's own options come first: ssh takes the first one of a kind.
     let own = settings.options.iter().map(String::as_str);
@@ -119,7 +120,7 @@ pub(super) fn script(patterns: &[String], programs: &[&str], mark: &str) -> Stri
 }
 
 /// What ssh said, in words that say what to do; else what is wrong with the answer.
-fn reason(output: &Output, broken: &str) -> String {
+pub(super) fn reason(output: &Output, broken: &str) -> String {
     let stderr = String::from_utf8_lossy(&output.stderr);
     let has = |words: &str| stderr.contains(words);
     if has("REMOTE HOST IDENTIFICATION HAS CHANGED") {

@@ -107,6 +107,7 @@ mod tests {
             program: OsStr::new("bash"),
             arguments: vec!["-c".into(), command.into()],
             variables: &[],
+            input: b"",
             limit: Duration::from_mins(1),
             keep: 1_000_000,
         };

@@ -221,6 +221,7 @@ impl Bosh {
             program,
             arguments,
             variables: &[("BOSH_NON_INTERACTIVE", "true")],
+            input: b"",
             limit,
             keep: KEEP,
         };

@@ -1,0 +1,142 @@
+//! `apply`: through the stages, or on from where it stopped.
+
+use super::context::Context;
+use super::{proof, show};
+use crate::TOOL;
+use crate::rotate::args::{ApplyArgs, PlanFormat};
+use crate::rotate::document::Plan;
+use crate::rotate::drive::Drive;
+use crate::rotate::journal::Event;
+use crate::rotate::stage::{Stage, Strategy};
+use crate::rotate::standing::previous;
+use rotation_core::cli::confirm::confirm_text;
+use rotation_core::cli::console::Console;
+use rotation_core::cli::failure::Failure;
+use rotation_core::facts::exit::Exit;
+use std::path::Path;
+
+/// Applies.
+pub(crate) fn run(args: &ApplyArgs, console: &Console) -> Result<Exit, Failure> {
+    let mut context = Context::new(&args.common, console)?;
+    if let Some(named) = &args.plan {
+        let directory =
+            if named.is_dir() { named.as_path() } else { named.parent().unwrap_or(Path::new("")) };
+        context.work = crate::rotate::work::Work::of(directory);
+        context.plan()?;
+    }
+    let plan = match context.work.plan()? {
+        Some(plan) => {
+            fits(args, &plan)?;
+            plan
+        }
+        None => {
+            let drawn = context.draw(&args.wanted)?;
+            let machines = args.common.machines().display().to_string();
+            let text = show::plan(&drawn.plan, PlanFormat::Text, &machines)?;
+            confirm_text(console, args.change.confirm, "apply a rotation of certificates", &text)?;
+            context.work.save(&drawn)?;
+            drawn.plan
+        }
+    };
+    let mut drive = context.drive(&plan, &args.change)?;
+    let last = args.until.unwrap_or_else(|| last_of(plan.strategy));
+    begin(&mut drive, "apply")?;
+    let result = through(&mut drive, &plan, last, args.change.keep_pods);
+    end(&mut drive, &plan, &result)?;
+    let reached = result?;
+    if reached == plan.end() {
+        drive.unlock();
+    }
+    next(console, &plan, reached);
+    Ok(Exit::Done)
+}
+
+/// How far `apply` goes: the old generation is never dropped by it where both are trusted.
+fn last_of(strategy: Strategy) -> Stage {
+    match strategy {
+        Strategy::Rolling | Strategy::Renew => Stage::Switch,
+        Strategy::RenewCa | Strategy::Window | Strategy::Recover => Stage::Retire,
+    }
+}
+
+/// A rotation that has begun is what it is.
+fn fits(args: &ApplyArgs, plan: &Plan) -> Result<(), Failure> {
+    let strategy = args.wanted.strategy.is_none_or(|strategy| strategy == plan.strategy);
+    let tracks = args.wanted.rotate.iter().all(|track| plan.track(*track).is_some());
+    if strategy && tracks {
+        return Ok(());
+    }
+    Err(Failure::refused(format!(
+        "the rotation that has begun is another one: {}",
+        plan.strategy.as_str()
+    ))
+    .with_hint(format!(
+        "go on with it without these flags, or go back first with `{} rollback`",
+        TOOL.name
+    )))
+}
+
+pub(super) fn begin(drive: &mut Drive<'_>, verb: &str) -> Result<(), Failure> {
+    let event = Event::Begin {
+        verb: verb.to_owned(),
+        plan: drive.plan.id.clone(),
+        strategy: drive.plan.strategy,
+        who: drive.who.clone(),
+        tool_version: TOOL.version.to_owned(),
+    };
+    drive.note(event)
+}
+
+pub(super) fn end(
+    drive: &mut Drive<'_>,
+    plan: &Plan,
+    result: &Result<Stage, Failure>,
+) -> Result<(), Failure> {
+    let (exit, stage) = match result {
+        Ok(stage) => (Exit::Done, *stage),
+        Err(why) => {
+            let standing = drive.look().ok();
+            let reached = standing.and_then(|standing| standing.reached(plan.route()));
+            (why.exit(), reached.unwrap_or(Stage::Before))
+        }
+    };
+    drive.note(Event::End { exit: exit.code(), stage })
+}
+
+/// Goes on to the last stage that is wanted; says which one was reached.
+fn through(
+    drive: &mut Drive<'_>,
+    plan: &Plan,
+    last: Stage,
+    keep_pods: bool,
+) -> Result<Stage, Failure> {
+    let standing = drive.look()?;
+    let mut reached = standing.reached(plan.route()).unwrap_or_else(|| {
+        // In the middle of a move: what lies before the furthest machine was reached by all.
+        previous(plan.route(), standing.furthest(plan.route()))
+    });
+    for stage in plan.route() {
+        let again = *stage == reached && reached != Stage::Before;
+        if *stage > last || (*stage < reached && !again) {
+            continue;
+        }
+        drive.bring(previous(plan.route(), *stage), *stage)?;
+        if *stage == Stage::Sign && !keep_pods {
+            proof::refresh(drive)?;
+        }
+        reached = *stage;
+    }
+    Ok(reached)
+}
+
+fn next(console: &Console, plan: &Plan, reached: Stage) {
+    let tool = TOOL.name;
+    console.note(&match reached {
+        stage if stage == plan.end() => "done: every machine is at its last stage".to_owned(),
+        Stage::Switch => format!(
+            "everybody presents the new generation, and the old one is still trusted; go on with `{tool} finish`, or back with \
+             `{tool} rollback`"
+        ),
+        stage => format!("stage {stage} is reached; go on with `{tool} apply`, or back with `{tool} rollback`"),
+    });
+}

@@ -1,0 +1,106 @@
+//! What all verbs begin with: the machines, the directory, the plan, the API.
+
+use crate::TOOL;
+use crate::rotate::api::Api;
+use crate::rotate::args::{ChangeArgs, CommonArgs, WantedArgs};
+use crate::rotate::cluster_file::{self, Cluster};
+use crate::rotate::document::Plan;
+use crate::rotate::draw::{self, Drawn, Wanted};
+use crate::rotate::drive::Drive;
+use crate::rotate::stage::{Strategy, Track};
+use crate::rotate::work::Work;
+use rotation_core::cli::console::Console;
+use rotation_core::cli::failure::Failure;
+use rotation_core::world::clock::{Clock as _, SystemClock};
+use rotation_core::world::interrupt::Interrupt;
+use std::time::Duration;
+
+/// How long a machine may take for a batch of orders: a restart has three minutes, and there may be several.
+const BATCH: Duration = Duration::from_mins(15);
+
+/// What all verbs begin with.
+pub(super) struct Context<'a> {
+    pub(super) console: &'a Console,
+    pub(super) cluster: Cluster,
+    pub(super) work: Work,
+    pub(super) interrupt: Interrupt,
+    pub(super) clock: SystemClock,
+    pub(super) common: &'a CommonArgs,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(common: &'a CommonArgs, console: &'a Console) -> Result<Self, Failure> {
+        let interrupt = Interrupt::listen()
+            .map_err(|why| Failure::unexpected(format!("cannot listen for signals: {why}")))?;
+        Ok(Self {
+            console,
+            cluster: cluster_file::read(&common.machines(), BATCH)?,
+            work: Work::of(&common.directory()),
+            interrupt,
+            clock: SystemClock::start(),
+            common,
+        })
+    }
+
+    /// The API, unless nobody is to ask it. The directory has to be written before.
+    pub(super) fn api(&self) -> Option<Api> {
+        if self.common.offline {
+            return None;
+        }
+        let mut connection = self.common.connection.connection(self.console);
+        connection.cluster = connection.cluster.filter(|name| !name.ends_with(".toml"));
+        Some(Api::new(connection, &self.work))
+    }
+
+    /// The plan of the directory.
+    pub(super) fn plan(&self) -> Result<Plan, Failure> {
+        self.work.plan()?.ok_or_else(|| {
+            Failure::refused(format!("there is no rotation in `{}`", self.work.path().display()))
+                .with_hint(format!(
+                    "begin one with `{} apply`, or name its directory with --work",
+                    TOOL.name
+                ))
+        })
+    }
+
+    /// A new plan.
+    pub(super) fn draw(&self, wanted: &WantedArgs) -> Result<Drawn, Failure> {
+        let tracks = match wanted.rotate.as_slice() {
+            [] => vec![Track::Cluster, Track::FrontProxy, Track::Etcd],
+            some => some.to_vec(),
+        };
+        let order = Wanted {
+            cluster: &self.cluster,
+            strategy: wanted.strategy.unwrap_or(Strategy::Rolling),
+            tracks: &tracks,
+            lenient: wanted.rotate.is_empty(),
+            tool: TOOL,
+            now: self.clock.now(),
+        };
+        draw::draw(&order, &self.interrupt)
+    }
+
+    /// Ready to change the cluster, alone.
+    pub(super) fn drive<'d>(
+        &'d self,
+        plan: &'d Plan,
+        change: &'d ChangeArgs,
+    ) -> Result<Drive<'d>, Failure> {
+        let drive = Drive {
+            plan,
+            cluster: &self.cluster,
+            work: &self.work,
+            locked: self.work.lock()?,
+            api: self.api(),
+            console: self.console,
+            interrupt: &self.interrupt,
+            clock: self.clock,
+            timeout: change.timeout,
+            waived: &change.waive,
+            at_once: change.max_in_flight,
+            who: rotation_core::world::operator::name(),
+        };
+        drive.lock()?;
+        Ok(drive)
+    }
+}

@@ -1,0 +1,65 @@
+//! `finish`: the proof, and then the drop.
+
+use super::apply::{begin, end};
+use super::context::Context;
+use super::proof;
+use crate::TOOL;
+use crate::rotate::args::FinishArgs;
+use crate::rotate::document::Plan;
+use crate::rotate::drive::Drive;
+use crate::rotate::stage::{Stage, Strategy};
+use rotation_core::cli::confirm::confirm_text;
+use rotation_core::cli::console::Console;
+use rotation_core::cli::failure::Failure;
+use rotation_core::facts::exit::Exit;
+
+/// Proves, and drops.
+pub(crate) fn run(args: &FinishArgs, console: &Console) -> Result<Exit, Failure> {
+    let context = Context::new(&args.common, console)?;
+    let plan = context.plan()?;
+    if plan.strategy != Strategy::Rolling {
+        console.note(&format!(
+            "a rotation of strategy {} has nothing to drop",
+            plan.strategy.as_str()
+        ));
+        return Ok(Exit::Done);
+    }
+    if !args.prove {
+        let text = format!(
+            "rotation {}: the old generation is dropped once nobody needs it; there is no way back\n",
+            plan.id
+        );
+        confirm_text(console, args.change.confirm, "drop the old generation", &text)?;
+    }
+    let mut drive = context.drive(&plan, &args.change)?;
+    begin(&mut drive, if args.prove { "prove" } else { "finish" })?;
+    let result = finish(&mut drive, &plan, args.prove);
+    end(&mut drive, &plan, &result)?;
+    if result? == Stage::Retire {
+        drive.unlock();
+        console.note("done: the old generation is trusted nowhere");
+    } else {
+        console.note(&format!(
+            "proven: nobody needs the old generation; drop it with `{} finish`",
+            TOOL.name
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+fn finish(drive: &mut Drive<'_>, plan: &Plan, only_prove: bool) -> Result<Stage, Failure> {
+    let standing = drive.look()?;
+    let begun = standing.furthest(plan.route()) == Stage::Retire;
+    if !begun {
+        if !standing.is_at(Stage::Switch) {
+            return Err(Failure::refused("not every machine presents the new generation yet")
+                .with_hint(format!("go on with `{} apply`", TOOL.name)));
+        }
+        proof::prove(drive)?;
+        if only_prove {
+            return Ok(Stage::Switch);
+        }
+    }
+    drive.bring(Stage::Switch, Stage::Retire)?;
+    Ok(Stage::Retire)
+}

@@ -1,0 +1,10 @@
+//! The verbs that rotate a running cluster.
+
+pub(super) mod apply;
+mod context;
+pub(super) mod finish;
+pub(super) mod plan;
+mod proof;
+pub(super) mod rollback;
+mod show;
+pub(super) mod status;

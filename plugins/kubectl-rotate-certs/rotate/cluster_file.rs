@@ -1,0 +1,216 @@
+//! `cluster.toml`: the machines, how they are reached and how their components are restarted.
+
+use crate::layout::hosts::{Hosts, HostsError};
+use rotation_core::cli::failure::Failure;
+use rotation_core::facts::exit::Exit;
+use rotation_core::world::files;
+use rotation_core::world::hosts::change::Carrier;
+use rotation_core::world::hosts::local;
+use rotation_core::world::hosts::ssh;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How a consumer that stands on this machine is called.
+const HERE: &str = "this-machine";
+
+/// What a machine is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Where {
+    /// The control plane.
+    ControlPlane,
+    /// Pods.
+    Worker,
+    /// Neither: a kubeconfig stands there.
+    Outside,
+}
+
+/// A machine that is named.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    /// Its name.
+    pub(crate) name: String,
+    /// What it is for.
+    pub(crate) place: Where,
+    /// How it is reached.
+    pub(crate) carrier: Carrier,
+    /// Its addresses.
+    pub(crate) addresses: Vec<IpAddr>,
+    /// Files to look at besides.
+    pub(crate) more: Vec<String>,
+    /// Files in which components are told their flags.
+    pub(crate) flags: BTreeMap<String, String>,
+}
+
+/// The file, read.
+#[derive(Clone, Debug)]
+pub(crate) struct Cluster {
+    /// Its machines: the control plane first.
+    pub(crate) machines: Vec<Named>,
+    /// How components are restarted that no kubelet runs.
+    pub(crate) restart: BTreeMap<String, String>,
+    /// Kubeconfigs of consumers, by machine and path.
+    pub(crate) consumers: Vec<(String, String, String)>,
+}
+
+/// Reads the file; `limit` is how long a machine may take for a batch of orders.
+pub(crate) fn read(path: &Path, limit: Duration) -> Result<Cluster, Failure> {
+    let text = files::read_named(path).map_err(|why| {
+        Failure::from(why).with_exit(Exit::Usage).with_hint(
+            "`kubectl rotate-certs discover > cluster.toml` drafts it; --cluster names another file",
+        )
+    })?;
+    let wrong =
+        |why: &HostsError| Failure::usage(format!("cannot use `{}`: {why}", path.display()));
+    let hosts = Hosts::parse(&text).map_err(|why| wrong(&why))?;
+    let base = path.parent().unwrap_or(Path::new("."));
+    cluster(hosts, base, limit)
+        .map_err(|why| Failure::usage(format!("cannot use `{}`: {why}", path.display())))
+}
+
+fn cluster(hosts: Hosts, base: &Path, limit: Duration) -> Result<Cluster, String> {
+    let settings = ssh::Settings {
+        program: "ssh".into(),
+        options: hosts.ssh.options.clone(),
+        sudo: hosts.ssh.sudo,
+        limit,
+    };
+    let mut machines = Vec::new();
+    for host in &hosts.machines {
+        let carrier = match (&host.root, &host.ssh) {
+            (Some(_), Some(_)) => {
+                return Err(format!("host `{}` has both `ssh` and `root`", host.name));
+            }
+            (Some(root), None) => {
+                let root = if Path::new(root).is_absolute() {
+                    PathBuf::from(root)
+                } else {
+                    base.join(root)
+                };
+                if let Err(why) = local::directory(&root) {
+                    return Err(format!("the root of `{}`, {}: {why}", host.name, root.display()));
+                }
+                Carrier::Here { root, limit }
+            }
+            (None, named) => {
+                let first = host.addresses.first().map(ToString::to_string);
+                let machine = named.clone().or(first).unwrap_or_else(|| host.name.clone());
+                if machine.is_empty() || machine.starts_with('-') {
+                    return Err(format!("`{machine}` is no name of a machine"));
+                }
+                Carrier::Ssh { settings: settings.clone(), machine }
+            }
+        };
+        machines.push(Named {
+            name: host.name.clone(),
+            place: if host.control_plane { Where::ControlPlane } else { Where::Worker },
+            carrier,
+            addresses: host.addresses.clone(),
+            more: host.flags.values().cloned().collect(),
+            flags: host.flags.clone(),
+        });
+    }
+    if !machines.iter().any(|machine| machine.place == Where::ControlPlane) {
+        return Err("no host has `control-plane = true`".to_owned());
+    }
+    let mut consumers = Vec::new();
+    for consumer in &hosts.consumers {
+        let host = consumer.host.as_deref().unwrap_or(HERE);
+        if !consumer.kubeconfig.starts_with('/') {
+            return Err(format!(
+                "the kubeconfig of consumer `{}` is no absolute path",
+                consumer.name
+            ));
+        }
+        if consumer.host.is_none() && !machines.iter().any(|machine| machine.name == HERE) {
+            machines.push(Named {
+                name: HERE.to_owned(),
+                place: Where::Outside,
+                carrier: Carrier::Here { root: "/".into(), limit },
+                addresses: Vec::new(),
+                more: Vec::new(),
+                flags: BTreeMap::new(),
+            });
+        }
+        let machine = machines.iter_mut().find(|machine| machine.name == host);
+        let Some(machine) = machine else {
+            return Err(format!("consumer `{}` is on `{host}`, which is no host", consumer.name));
+        };
+        machine.more.push(consumer.kubeconfig.clone());
+        consumers.push((consumer.name.clone(), host.to_owned(), consumer.kubeconfig.clone()));
+    }
+    machines.sort_by_key(|machine| machine.place);
+    Ok(Cluster { machines, restart: hosts.restart, consumers })
+}
+
+impl Cluster {
+    /// A machine by its name.
+    pub(crate) fn machine(&self, name: &str) -> Option<&Named> {
+        self.machines.iter().find(|machine| machine.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Result<Cluster, String> {
+        let hosts = Hosts::parse(text).map_err(|why| why.to_string())?;
+        cluster(hosts, Path::new("/"), Duration::from_mins(1))
+    }
+
+    #[test]
+    fn machines_and_consumers() {
+        let text = "
+            [ssh]
+            options = ['User=root']
+            [[host]]
+            name = 'w1'
+            addresses = ['10.0.0.2']
+            ssh = 'ann@w1'
+            [[host]]
+            name = 'm1'
+            addresses = ['10.0.0.1']
+            control-plane = true
+            [[consumer]]
+            name = 'ci'
+            kubeconfig = '/home/ci/.kube/config'
+        ";
+        let cluster = of(text).expect("good");
+        let names: Vec<&str> = cluster.machines.iter().map(|m| m.name.as_str()).collect();
+        assert_eq!(names, ["m1", "w1", HERE]);
+        let Carrier::Ssh { machine, settings } = &cluster.machines[0].carrier else {
+            panic!("by ssh")
+        };
+        assert_eq!(
+            (machine.as_str(), settings.options.as_slice()),
+            ("10.0.0.1", &["User=root".to_owned()][..])
+        );
+        assert_eq!(cluster.machines[2].more, ["/home/ci/.kube/config"]);
+    }
+
+    #[test]
+    fn what_cannot_be_meant() {
+        let host = "[[host]]\nname='m1'\naddresses=['10.0.0.1']\n";
+        for (text, word) in [
+            (host.to_owned(), "control-plane"),
+            (format!("{host}control-plane=true\nssh='-oProxyCommand=x'\n"), "no name of a machine"),
+            (format!("{host}control-plane=true\nssh='x'\nroot='/'\n"), "both"),
+            (format!("{host}control-plane=true\nroot='/no/such'\n"), "/no/such"),
+            (
+                format!(
+                    "{host}control-plane=true\n[[consumer]]\nname='c'\nkubeconfig='/k'\nhost='m2'\n"
+                ),
+                "no host",
+            ),
+            (
+                format!("{host}control-plane=true\n[[consumer]]\nname='c'\nkubeconfig='k'\n"),
+                "no absolute path",
+            ),
+        ] {
+            let why = of(&text).expect_err("refused");
+            assert!(why.contains(word), "{text}: {why}");
+        }
+    }
+}

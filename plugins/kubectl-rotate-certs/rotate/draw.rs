@@ -1,0 +1,313 @@
+//! Draws the plan: what stands where at each stage, and who must be restarted for it. Nothing is changed.
+
+use super::cluster_file::{Cluster, Where};
+use super::document::{
+    Authority, ComponentPlan, FilePlan, HostPlan, Plan, SCHEMA_VERSION, TrackPlan,
+};
+use super::generation::{self, Generation, Pair};
+use super::old;
+use super::reach::{self, Machine};
+use super::slots::{self, Slot, Used, Version};
+use super::stage::{Strategy, Track};
+use crate::inspect::flags::Programs;
+use jiff::Timestamp;
+use rotation_core::cli::Tool;
+use rotation_core::cli::failure::Failure;
+use rotation_core::facts::credential::Digest;
+use rotation_core::facts::exit::{Exit, Fault};
+use rotation_core::facts::kubeconfig::Kubeconfig;
+use rotation_core::world::hosts::change::{self, ChangeError, State, Way};
+use rotation_core::world::interrupt::Interrupt;
+use std::collections::BTreeMap;
+use zeroize::Zeroizing;
+
+/// Components in the order in which they are restarted.
+const PROGRAMS: [&str; 6] = [
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubelet",
+    "kube-proxy",
+];
+
+/// What was drawn: the plan, and the content of all files by digest.
+pub(crate) struct Drawn {
+    /// The plan.
+    pub(crate) plan: Plan,
+    /// Contents. Some are keys.
+    pub(crate) contents: BTreeMap<[u8; 32], Zeroizing<Vec<u8>>>,
+    /// Files beside the plan, by name.
+    pub(crate) extra: BTreeMap<String, Zeroizing<Vec<u8>>>,
+}
+
+impl Fault for slots::SlotError {
+    fn exit(&self) -> Exit {
+        Exit::Refused
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Rewrite { .. } => {
+                "write it as PEM, or as a kubeconfig as kubectl writes one".to_owned()
+            }
+            Self::Unsplit { machine, .. } => format!(
+                "name the file in which its flags stand: `flags = {{ kube-controller-manager = \"FILE\" }}` for host \
+                 `{machine}`, or use --strategy window"
+            ),
+        })
+    }
+}
+
+/// What is wanted.
+pub(crate) struct Wanted<'a> {
+    /// The machines.
+    pub(crate) cluster: &'a Cluster,
+    /// How.
+    pub(crate) strategy: Strategy,
+    /// What.
+    pub(crate) tracks: &'a [Track],
+    /// Whether a track that is not there is left out without a word.
+    pub(crate) lenient: bool,
+    /// Who asks.
+    pub(crate) tool: Tool,
+    /// When.
+    pub(crate) now: Timestamp,
+}
+
+/// Looks at every machine and draws.
+pub(crate) fn draw(wanted: &Wanted<'_>, interrupt: &Interrupt) -> Result<Drawn, Failure> {
+    let machines = reach::look(&wanted.cluster.machines, interrupt)?;
+    let [a, b] = rotation_core::world::keys::random::<2>();
+    let id = format!("{}-{a:02x}{b:02x}", wanted.now.strftime("%Y%m%dT%H%M%SZ"));
+    let mut olds = Vec::new();
+    for track in wanted.tracks {
+        match old::find(*track, &machines) {
+            Ok(old) => olds.push(old),
+            Err(old::OldError::Missing(_)) if wanted.lenient => {}
+            Err(why) => return Err(why.into()),
+        }
+    }
+    if olds.is_empty() {
+        return Err(Failure::refused(
+            "there is nothing to rotate: no machine has a CA of the cluster",
+        )
+        .with_hint("look with `kubectl rotate-certs inspect` what the machines have"));
+    }
+    let made = generation::make(wanted.strategy, olds, &machines, &id, wanted.now, interrupt)?;
+    let programs = Programs::embedded();
+    let stamp = wanted.now.strftime("%Y-%m-%d-%H-%M-%S").to_string();
+    let mut drawn = Drawn {
+        plan: Plan {
+            schema_version: SCHEMA_VERSION.to_owned(),
+            id,
+            tool: wanted.tool.name.to_owned(),
+            tool_version: wanted.tool.version.to_owned(),
+            created_at: wanted.now,
+            strategy: wanted.strategy,
+            notes: Vec::new(),
+            tracks: made.pairs.iter().map(track).collect(),
+            root_ca: Vec::new(),
+            hosts: Vec::new(),
+        },
+        contents: BTreeMap::new(),
+        extra: extra(&made),
+    };
+    for machine in &machines {
+        let published = published(machine);
+        let host = host(wanted, machine, &made, &programs, &stamp, &mut drawn.contents, interrupt)?;
+        let root = host.files.iter().find(|file| Some(&file.path) == published.as_ref());
+        if let Some(root) = root.filter(|_| drawn.plan.root_ca.is_empty()) {
+            drawn.plan.root_ca = root.versions.clone();
+        }
+        own(&host, &mut drawn);
+        drawn.plan.hosts.push(host);
+    }
+    Ok(drawn)
+}
+
+/// What our own connection and the gates need: the new CAs, and a client that the new cluster CA signed and that may
+/// nothing.
+fn extra(made: &Generation) -> BTreeMap<String, Zeroizing<Vec<u8>>> {
+    let bytes = |text: &str| Zeroizing::new(text.as_bytes().to_vec());
+    let mut files = BTreeMap::new();
+    for pair in &made.pairs {
+        if let Some(pem) = pair.pem() {
+            files.insert(format!("new-{}.crt", pair.old.track), bytes(&pem));
+        }
+        if let Some(old) = &pair.old.certificate {
+            let pem = rotation_core::facts::x509::encode("CERTIFICATE", old.der());
+            files.insert(format!("old-{}.crt", pair.old.track), bytes(&pem));
+        }
+    }
+    if let Some((certificate, key)) = &made.probe {
+        let pem = rotation_core::facts::x509::encode("CERTIFICATE", certificate.der());
+        files.insert("probe.crt".to_owned(), bytes(&pem));
+        files.insert("probe.key".to_owned(), bytes(&key.to_pem()));
+    }
+    files
+}
+
+fn track(pair: &Pair) -> TrackPlan {
+    let old = pair.old.certificate.as_ref();
+    let of =
+        |certificate: Option<&rotation_core::facts::x509::Certificate>, key: Digest| Authority {
+            subject: certificate.map(|ca| ca.subject().to_string()).unwrap_or_default(),
+            fingerprint: certificate.map_or(key, |ca| ca.fingerprint()),
+            key,
+            not_after: certificate.map(|ca| ca.not_after()),
+        };
+    TrackPlan {
+        track: pair.old.track,
+        old: of(old, pair.old.key),
+        new: of(pair.certificate.as_ref(), pair.key),
+    }
+}
+
+fn host(
+    wanted: &Wanted<'_>,
+    machine: &Machine,
+    made: &Generation,
+    programs: &Programs,
+    stamp: &str,
+    contents: &mut BTreeMap<[u8; 32], Zeroizing<Vec<u8>>>,
+    interrupt: &Interrupt,
+) -> Result<HostPlan, Failure> {
+    let named = wanted.cluster.machine(&machine.name);
+    let named = named.ok_or_else(|| Failure::unexpected("a machine without a name"))?;
+    let uses = slots::uses(machine, programs);
+    let slots = slots::slots(machine, &named.flags, &uses, made, wanted.strategy, stamp)?;
+    let paths: Vec<&str> = slots.iter().map(|slot| slot.path.as_str()).collect();
+    let likes: Vec<&str> = slots.iter().map(|slot| slot.like.as_str()).collect();
+    let look = |paths: &[&str]| {
+        change::look(&named.carrier, paths, interrupt).map_err(|why| failed(&machine.name, &why))
+    };
+    let (now, likes) = (look(&paths)?, look(&likes)?);
+    let mut files = Vec::new();
+    for ((slot, now), like) in slots.iter().zip(now).zip(likes) {
+        let file = file(slot, &like.mode, &like.owner, contents);
+        if *file.at(super::stage::Stage::Before) != now.state {
+            return Err(Failure::refused(format!(
+                "`{}` on `{}` changed while it was looked at",
+                slot.path, machine.name
+            ))
+            .with_hint("run the command again, when nobody else works on the machines"));
+        }
+        files.push(file);
+    }
+    let components = components(wanted, machine, &uses, &files);
+    Ok(HostPlan {
+        name: machine.name.clone(),
+        control_plane: named.place == Where::ControlPlane,
+        files,
+        components,
+    })
+}
+
+/// The file that the controller manager publishes.
+fn published(machine: &Machine) -> Option<String> {
+    let told = machine.looked.told.iter();
+    told.filter_map(|invocation| invocation.value("root-ca-file")).next().map(str::to_owned)
+}
+
+/// The administrator's kubeconfig of the new generation, for our own connection.
+fn own(host: &HostPlan, drawn: &mut Drawn) {
+    let admin = host.files.iter().find(|file| file.path.ends_with("/admin.conf"));
+    if let Some(State::File(digest)) = admin.map(|file| file.at(super::stage::Stage::Switch))
+        && let Some(bytes) = drawn.contents.get(digest.as_bytes()).cloned()
+    {
+        drawn.extra.entry(super::api::OWN.to_owned()).or_insert(bytes);
+    }
+}
+
+/// Why nothing could be done on a machine.
+pub(crate) fn failed(machine: &str, why: &ChangeError) -> Failure {
+    let failure = Failure::refused(format!("`{machine}`: {why}"));
+    match why {
+        ChangeError::Stopped => Failure::unexpected("interrupted").with_exit(Exit::Interrupted),
+        ChangeError::Exec(_) => Failure::unexpected(why.to_string())
+            .with_hint("machines are reached by your own `ssh`: install OpenSSH's client"),
+        ChangeError::Unreachable(_) => failure.with_hint(
+            "every machine must be reached; look with `ssh`, then run the command again",
+        ),
+        ChangeError::Order { .. } => failure,
+    }
+}
+
+fn file(
+    slot: &Slot,
+    mode: &str,
+    owner: &str,
+    contents: &mut BTreeMap<[u8; 32], Zeroizing<Vec<u8>>>,
+) -> FilePlan {
+    let versions = slot.versions.iter().map(|version| match version {
+        Version::Absent => State::Absent,
+        Version::Link(target) => State::Link(target.clone()),
+        Version::File(bytes) => {
+            let digest = Digest::of(bytes);
+            contents.entry(*digest.as_bytes()).or_insert_with(|| bytes.clone());
+            State::File(digest)
+        }
+    });
+    FilePlan {
+        path: slot.path.clone(),
+        what: slot.what.clone(),
+        mode: mode.to_owned(),
+        owner: owner.to_owned(),
+        settings: slot.settings,
+        versions: versions.collect(),
+    }
+}
+
+fn components(
+    wanted: &Wanted<'_>,
+    machine: &Machine,
+    uses: &[Used],
+    files: &[FilePlan],
+) -> Vec<ComponentPlan> {
+    let mut components = Vec::new();
+    for program in PROGRAMS {
+        let mut once: Vec<String> = Vec::new();
+        let mut manifest = None;
+        for used in uses.iter().filter(|used| used.program == program) {
+            manifest = manifest.or_else(|| used.manifest.clone());
+            if used.one.reloads {
+                continue;
+            }
+            once.push(used.one.path.clone());
+            if used.one.role.is_none() {
+                once.extend(named_by(machine, &used.one.path));
+            }
+        }
+        once.sort();
+        once.dedup();
+        once.retain(|path| files.iter().any(|file| file.path == *path));
+        let told = manifest.clone().filter(|path| files.iter().any(|file| file.path == *path));
+        if once.is_empty() && told.is_none() {
+            continue;
+        }
+        let way = match wanted.cluster.restart.get(program) {
+            Some(command) if manifest.is_none() => Way::Run(command.clone()),
+            _ => Way::Kill,
+        };
+        components.push(ComponentPlan {
+            program: program.to_owned(),
+            way,
+            files: once,
+            manifest: told,
+        });
+    }
+    components
+}
+
+/// Files that a kubeconfig names.
+fn named_by(machine: &Machine, path: &str) -> Vec<String> {
+    let text = machine.bytes(path).and_then(|bytes| std::str::from_utf8(bytes).ok());
+    let Some(config) = text.and_then(Kubeconfig::read) else { return Vec::new() };
+    let cas =
+        config.clusters.into_iter().filter_map(|cluster| cluster.cluster.certificate_authority);
+    let users = config.users.into_iter().flat_map(|user| {
+        [user.user.client_certificate, user.user.client_key].into_iter().flatten()
+    });
+    cas.chain(users).collect()
+}

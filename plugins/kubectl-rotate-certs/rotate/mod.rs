@@ -1,0 +1,23 @@
+//! `plan`, `apply`, `status`, `rollback`, `finish`: a running cluster's certificates are replaced.
+//!
+//! What is to stand in each file at each stage is drawn beforehand, and every file is brought from whatever known stage
+//! it is in to the next. So the state is always read from the machines, and each command can be run again.
+
+pub(crate) mod api;
+pub(crate) mod args;
+pub(crate) mod cluster_file;
+pub(crate) mod document;
+pub(crate) mod draw;
+pub(crate) mod drive;
+pub(crate) mod gates;
+pub(crate) mod generation;
+pub(crate) mod journal;
+pub(crate) mod objects;
+pub(crate) mod old;
+pub(crate) mod orders;
+pub(crate) mod reach;
+pub(crate) mod rewrite;
+pub(crate) mod slots;
+pub(crate) mod stage;
+pub(crate) mod standing;
+pub(crate) mod work;

@@ -1,0 +1,92 @@
+//! The machines, how each is reached, and what stands on them.
+
+use super::cluster_file::{Named, Where};
+use crate::inspect::flags::Programs;
+use crate::inspect::host::{self, Looked};
+use crate::inspect::places::Places;
+use crate::inspect::reading::Reading;
+use rotation_core::cli::failure::Failure;
+use rotation_core::facts::exit::Exit;
+use rotation_core::facts::host::HostSeen;
+use rotation_core::facts::sighting::Host;
+use rotation_core::world::beside;
+use rotation_core::world::hosts::change::Carrier;
+use rotation_core::world::hosts::local;
+use rotation_core::world::hosts::ssh::{self, SshError};
+use rotation_core::world::interrupt::Interrupt;
+use std::path::Path;
+
+/// How often named files may name further ones: a process a kubeconfig, and that a certificate.
+const ROUNDS: usize = 3;
+
+/// A machine, looked at.
+pub(crate) struct Machine {
+    /// Its name.
+    pub(crate) name: String,
+    /// Whether it runs the control plane.
+    pub(crate) control_plane: bool,
+    /// Its files.
+    pub(crate) seen: HostSeen,
+    /// What they are for.
+    pub(crate) looked: Looked,
+}
+
+impl Machine {
+    /// The content of a file.
+    pub(crate) fn bytes(&self, path: &str) -> Option<&[u8]> {
+        self.seen.files.get(path)?.content.as_ref().ok().map(|bytes| bytes.as_slice())
+    }
+}
+
+/// Looks at every machine; one that cannot be looked at ends it.
+pub(crate) fn look(named: &[Named], interrupt: &Interrupt) -> Result<Vec<Machine>, Failure> {
+    let layouts: Vec<Places> = Places::names().into_iter().filter_map(Places::embedded).collect();
+    let programs = Programs::embedded();
+    let patterns = host::patterns(&layouts);
+    let reading = Reading::default();
+    let one = |named: &Named| -> Result<Machine, Failure> {
+        let mut patterns = patterns.clone();
+        patterns.extend(named.more.iter().cloned());
+        let seen = match &named.carrier {
+            Carrier::Here { root, .. } => Ok(tree(root, &patterns, &layouts, &programs)),
+            Carrier::Ssh { settings, machine } => {
+                ssh::look(settings, machine, &patterns, &programs.names(), interrupt)
+            }
+        }
+        .map_err(|why| unreachable(&named.name, &why))?;
+        let host = Host::named(&named.name);
+        let looked = host::interpret(&host, &seen, &layouts, &programs, &reading, false);
+        Ok(Machine {
+            name: named.name.clone(),
+            control_plane: named.place == Where::ControlPlane,
+            seen,
+            looked,
+        })
+    };
+    beside::each(named, ssh::CONNECTIONS, one).into_iter().collect()
+}
+
+fn tree(root: &Path, patterns: &[String], layouts: &[Places], programs: &Programs) -> HostSeen {
+    let mut seen = local::look(root, patterns);
+    seen.processes = local::processes(root, |arguments| programs.knows(arguments));
+    for _ in 0..ROUNDS {
+        let more = host::mentioned(&seen, layouts, programs);
+        if more.is_empty() {
+            break;
+        }
+        seen.files.extend(local::look(root, &more).files);
+    }
+    seen
+}
+
+fn unreachable(name: &str, why: &SshError) -> Failure {
+    match why {
+        SshError::Stopped => {
+            Failure::unexpected("interrupted: nothing was changed").with_exit(Exit::Interrupted)
+        }
+        SshError::Exec(_) => Failure::unexpected(why.to_string())
+            .with_hint("machines are reached by your own `ssh`: install OpenSSH's client"),
+        SshError::Machine(_) => Failure::refused(format!("cannot look at `{name}`: {why}"))
+            .with_hint("every machine must be reached before anything is changed"),
+    }
+}

@@ -1,0 +1,187 @@
+# Orders come as lines on standard input, words of them in base64; each is answered by one line, and the first that fails
+# is the last. Nothing is half done: a file is written beside its place, compared, and renamed.
+LC_ALL=C
+PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL PATH
+umask 077
+root='@ROOT@'
+encode() { base64 | tr -d '\n'; }
+decode() { printf %s "$1" | base64 -d; }
+order=0
+answer() { echo "O $order $1"; }
+fail() {
+    echo "X $order $(printf %s "$1" | encode)"
+    echo "E @MARK@"
+    exit 0
+}
+# What stands at a place: `absent`, the SHA-256 of a file, `link` and where it leads, or what kind of thing it is.
+state() {
+    if [ -L "$1" ]; then printf 'link:%s' "$(printf %s "$(readlink "$1")" | encode)"
+    elif [ -f "$1" ]; then
+        [ -r "$1" ] || { printf denied; return; }
+        set -- "$(sha256sum <"$1")"
+        printf %s "${1%% *}"
+    elif [ -d "$1" ]; then printf directory
+    elif [ -e "$1" ]; then printf special
+    else printf absent
+    fi
+}
+# A kubelet reads everything in its directory of manifests.
+beside() {
+    directory=${1%/*}
+    case $directory in */manifests) directory=${directory%/*} ;; esac
+    temporary=$directory/.${1##*/}.rotation
+}
+flush() { sync "$@" 2>/dev/null || sync; }
+# 0: to be done; 1: it is so already. Anything else was done by somebody else.
+due() {
+    now=$(state "$1")
+    [ "$now" = "$3" ] && return 1
+    case ",$2," in *",$now,"*) return 0 ;; esac
+    fail "changed $1: it is neither what it was nor what it is to become ($now)"
+}
+put() {
+    path=$root$(decode "$1")
+    beside "$path"
+    rm -f "$temporary"
+    if ! due "$path" "$4" "$5"; then
+        # Somebody may have opened a key to all; what is right is left alone.
+        [ "$(stat -c %a "$path")" = "$2" ] || chmod "$2" "$path" || fail "cannot change the mode of $path"
+        answer same
+        return
+    fi
+    (set -C && printf %s "$6" | base64 -d >"$temporary") 2>/dev/null ||
+        { rm -f "$temporary"; fail "cannot write $temporary: $(df -k "$directory" | tail -n 1)"; }
+    [ "$(state "$temporary")" = "$5" ] || { rm -f "$temporary"; fail "$temporary was not written whole"; }
+    chmod "$2" "$temporary" && chown "$3" "$temporary" && flush "$temporary" && mv -f "$temporary" "$path" ||
+        { rm -f "$temporary"; fail "cannot put $path in its place"; }
+    flush "$directory" "${path%/*}"
+    answer made
+}
+link() {
+    path=$root$(decode "$1")
+    beside "$path"
+    rm -f "$temporary"
+    due "$path" "$2" "$3" || { answer same; return; }
+    ln -s "$(decode "${3#link:}")" "$temporary" && mv -fT "$temporary" "$path" || fail "cannot link $path"
+    flush "${path%/*}"
+    answer made
+}
+remove() {
+    path=$root$(decode "$1")
+    due "$path" "$2" absent || { answer same; return; }
+    rm -f "$path" || fail "cannot remove $path"
+    flush "${path%/*}"
+    answer made
+}
+boot=$(sed -n 's/^btime //p' /proc/stat 2>/dev/null)
+ticks=$(getconf CLK_TCK 2>/dev/null || echo 100)
+# Processes of a program; a kernel keeps fifteen letters of a name.
+running() {
+    short=$(printf %.15s "$1")
+    for directory in /proc/[0-9]*; do
+        read -r comm 2>/dev/null <"$directory/comm" || continue
+        [ "$comm" = "$short" ] || [ "$comm" = hyperkube ] || continue
+        words=$(tr '\000' '\n' 2>/dev/null <"$directory/cmdline" | head -n 2)
+        case $words in
+        "$1"* | */"$1"* | *hyperkube*"${1#kube-}"*) echo "${directory#/proc/}" ;;
+        esac
+    done
+}
+started() {
+    stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+    set -- ${stat##*) }
+    shift 19
+    echo $((boot + $1 / ticks))
+}
+pause() { sleep 0.2 2>/dev/null || sleep 1; }
+# restart PROGRAM WAY LIMIT FILES COMMAND
+restart() {
+    [ -z "$root" ] || { answer skipped; return; }
+    newest=0
+    for file in $(echo "$4" | tr , ' '); do
+        file=$(decode "$file")
+        # A link that leads back to an old file is new all the same.
+        for modified in $(stat -c %Y "$file" 2>/dev/null) $(stat -L -c %Y "$file" 2>/dev/null); do
+            [ "$modified" -gt "$newest" ] && newest=$modified
+        done
+    done
+    old=$(running "$1")
+    fresh=
+    for pid in $old; do
+        since=$(started "$pid") || continue
+        [ "$since" -gt "$newest" ] && fresh=yes || { fresh=; break; }
+    done
+    [ -z "$fresh" ] || { answer same; return; }
+    case $2 in
+    kill)
+        [ -n "$old" ] && kill -TERM $old 2>/dev/null
+        # A server that has closed its doors and waits for its guests is the worst of both.
+        for wait in 1 2 3 4 5 6 7; do
+            alive=
+            for pid in $old; do [ -d "/proc/$pid" ] && alive=yes; done
+            [ -n "$alive" ] || break
+            pause
+        done
+        for pid in $old; do
+            [ -d "/proc/$pid" ] && running "$1" | grep -q -x "$pid" && kill -KILL "$pid" 2>/dev/null
+        done
+        ;;
+    wait) ;;
+    run) sh -c "$(decode "$5")" >/dev/null 2>&1 </dev/null || fail "the command that restarts $1 ended with $?" ;;
+    esac
+    end=$(($(date +%s) + $3))
+    while :; do
+        new= left=
+        for pid in $(running "$1"); do
+            case " $(echo $old) " in *" $pid "*) left=yes ;; *) new=yes ;; esac
+        done
+        [ -n "$new" ] && [ -z "$left" ] && break
+        [ "$(date +%s)" -lt "$end" ] || fail "$1 did not come back within $3 s"
+        pause
+    done
+    answer made
+}
+# Who works here: one rotation at a time.
+lock() {
+    path=$root/run/kubernetes-rotation.lock
+    mkdir -p "${path%/*}"
+    if [ -e "$path" ]; then
+        read -r holder words <"$path"
+        [ "$holder" = "$1" ] || fail "locked $(decode "$words")"
+        answer same
+        return
+    fi
+    (set -C && printf '%s %s\n' "$1" "$2" >"$path") 2>/dev/null || fail "cannot lock $path"
+    answer made
+}
+unlock() {
+    path=$root/run/kubernetes-rotation.lock
+    [ -e "$path" ] && read -r holder words <"$path" && [ "$holder" = "$1" ] && rm -f "$path"
+    answer made
+}
+look() {
+    path=$root$(decode "$1")
+    now=$(state "$path")
+    facts=$(stat -c '%a %u:%g' "$path" 2>/dev/null) || facts='- -'
+    answer "$now $facts"
+}
+echo "B @MARK@"
+echo "C $(date +%s)"
+for tool in base64 sha256sum stat readlink mv tr; do
+    command -v $tool >/dev/null || fail "there is no $tool"
+done
+while read -r verb a b c d e f; do
+    order=$((order + 1))
+    case $verb in
+    put) put "$a" "$b" "$c" "$d" "$e" "$f" ;;
+    link) link "$a" "$b" "$c" ;;
+    remove) remove "$a" "$b" ;;
+    restart) restart "$a" "$b" "$c" "$d" "$e" ;;
+    look) look "$a" ;;
+    lock) lock "$a" "$b" ;;
+    unlock) unlock "$a" ;;
+    *) fail "damaged orders" ;;
+    esac
+done
+echo "E @MARK@"

@@ -1,0 +1,125 @@
+use super::*;
+use crate::facts::credential::Digest;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+struct Tree(tempfile::TempDir);
+
+impl Tree {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a directory"))
+    }
+
+    fn carry(&self, orders: &[Order<'_>]) -> Result<Vec<Did>, ChangeError> {
+        let limit = Duration::from_mins(1);
+        let carrier = Carrier::Here { root: self.0.path().to_owned(), limit };
+        carry(&carrier, orders, &Interrupt::never())
+    }
+
+    fn owner() -> String {
+        format!("{}:{}", rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw())
+    }
+}
+
+fn put<'a>(owner: &'a str, before: State, content: &'a [u8]) -> Order<'a> {
+    Order::Put { path: "/a b'c", mode: "640", owner, before: vec![before], content }
+}
+
+#[test]
+fn a_file_is_put_once_and_what_others_wrote_is_left_alone() {
+    let (tree, owner) = (Tree::new(), Tree::owner());
+    let path = tree.0.path().join("a b'c");
+    let first = State::File(Digest::of(b"one\n"));
+    let did = tree.carry(&[put(&owner, State::Absent, b"one\n")]).expect("put");
+    assert_eq!(did, [Did::Made]);
+    assert_eq!(fs::read(&path).expect("a file"), b"one\n");
+    assert_eq!(fs::metadata(&path).expect("a file").permissions().mode() & 0o7777, 0o640);
+    assert_eq!(tree.carry(&[put(&owner, State::Absent, b"one\n")]).expect("again"), [Did::Same]);
+    assert_eq!(tree.carry(&[put(&owner, first.clone(), b"two")]).expect("next"), [Did::Made]);
+    fs::write(&path, "somebody").expect("written");
+    let why = tree.carry(&[put(&owner, first, b"three")]).expect_err("refused");
+    assert!(why.is_changed() && why.to_string().contains("a b'c"), "{why}");
+    assert_eq!(fs::read(&path).expect("a file"), b"somebody");
+    assert_eq!(
+        fs::read_dir(tree.0.path()).expect("a directory").count(),
+        1,
+        "nothing is left beside"
+    );
+}
+
+#[test]
+fn orders_end_with_the_first_that_fails() {
+    let (tree, owner) = (Tree::new(), Tree::owner());
+    let orders = [
+        Order::Look { path: "/gone" },
+        Order::Put {
+            path: "/no/such/x",
+            mode: "600",
+            owner: &owner,
+            before: vec![State::Absent],
+            content: b"x",
+        },
+        put(&owner, State::Absent, b"later"),
+    ];
+    let why = tree.carry(&orders).expect_err("refused");
+    assert!(matches!(why, ChangeError::Order { index: 1, .. }), "{why:?}");
+    assert!(!tree.0.path().join("a b'c").exists());
+}
+
+#[test]
+fn links_lead_elsewhere_and_files_go() {
+    let tree = Tree::new();
+    fs::write(tree.0.path().join("new"), "x").expect("written");
+    symlink("old", tree.0.path().join("current")).expect("linked");
+    let before = || vec![State::Link("old".to_owned())];
+    let link = Order::Link { path: "/current", target: "new", before: before() };
+    assert_eq!(tree.carry(&[link.clone()]).expect("linked"), [Did::Made]);
+    assert_eq!(fs::read_link(tree.0.path().join("current")).expect("a link"), PathBuf::from("new"));
+    assert_eq!(tree.carry(&[link]).expect("again"), [Did::Same]);
+    let file = State::File(Digest::of(b"x"));
+    let remove = || Order::Remove { path: "/new", before: vec![file.clone()] };
+    assert_eq!(tree.carry(&[remove()]).expect("gone"), [Did::Made]);
+    assert_eq!(tree.carry(&[remove()]).expect("again"), [Did::Same]);
+}
+
+#[test]
+fn what_stands_where_a_file_should_is_not_followed() {
+    let (tree, owner) = (Tree::new(), Tree::owner());
+    let victim = tree.0.path().join("victim");
+    fs::write(&victim, "mine").expect("written");
+    symlink("victim", tree.0.path().join("a b'c")).expect("linked");
+    // Where the file is written first somebody has put a link.
+    symlink("victim", tree.0.path().join(".a b'c.rotation")).expect("linked");
+    let why = tree.carry(&[put(&owner, State::Absent, b"x")]).expect_err("refused");
+    assert!(why.is_changed(), "{why}");
+    assert_eq!(fs::read(&victim).expect("a file"), b"mine");
+}
+
+#[test]
+fn one_rotation_at_a_time() {
+    let tree = Tree::new();
+    let lock = |id| Order::Lock { id, words: "by ann since noon" };
+    assert_eq!(tree.carry(&[lock("r1")]).expect("locked"), [Did::Made]);
+    assert_eq!(tree.carry(&[lock("r1")]).expect("again"), [Did::Same]);
+    let why = tree.carry(&[lock("r2")]).expect_err("refused");
+    assert!(why.is_locked() && why.to_string().contains("by ann since noon"), "{why}");
+    tree.carry(&[Order::Unlock { id: "r2" }, Order::Unlock { id: "r1" }]).expect("unlocked");
+    assert_eq!(tree.carry(&[lock("r2")]).expect("free"), [Did::Made]);
+}
+
+#[test]
+fn no_content_stands_in_an_argument() {
+    let carrier = Carrier::Here { root: "/".into(), limit: Duration::from_secs(1) };
+    let (_, arguments, _) = call(&carrier, "m");
+    let all: Vec<_> = arguments.iter().map(|a| a.to_string_lossy()).collect();
+    assert!(!all.join(" ").contains(&STANDARD.encode("one\n")));
+}
+
+#[test]
+fn damaged_answers_are_not_believed() {
+    for text in ["", "B x\nE x\n", "B m\n", "B m\nO 1 made\n", "B m\nE m\n", "B m\nO 1 odd\nE m\n"]
+    {
+        assert!(answer::read(text, "m", 1).is_err(), "{text:?}");
+    }
+    assert!(answer::read("motd\nB m\nC 1\nO 1 made\nE m\n", "m", 1).is_ok());
+}
