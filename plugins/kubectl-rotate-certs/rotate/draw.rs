@@ -279,6 +279,9 @@ fn components(
                 once.extend(named_by(machine, &used.one.path));
             }
         }
+        if program == "kubelet" {
+            once.push(slots::SIGNED.to_owned());
+        }
         once.sort();
         once.dedup();
         once.retain(|path| files.iter().any(|file| file.path == *path));

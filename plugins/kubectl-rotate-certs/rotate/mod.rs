@@ -15,6 +15,7 @@ pub(crate) mod journal;
 pub(crate) mod objects;
 pub(crate) mod old;
 pub(crate) mod orders;
+pub(crate) mod pods;
 pub(crate) mod reach;
 pub(crate) mod rewrite;
 pub(crate) mod slots;

@@ -15,6 +15,8 @@ use zeroize::Zeroizing;
 /// How the flag is called under which a controller manager signs, and its key's.
 const SIGNING: [(&str, &str); 2] =
     [("cluster-signing-cert-file", "crt"), ("cluster-signing-key-file", "key")];
+/// What a kubelet is restarted for once tokens are signed by the new key: it asks for fresh ones then.
+pub(crate) const SIGNED: &str = "/var/lib/kubelet/rotation-signed";
 /// How files are called in which the signing CA stands by itself while both are trusted.
 const SIGNER: &str = "rotation-signer";
 
@@ -129,6 +131,7 @@ pub(crate) fn slots(
         }
     }
     slots.extend(work.split(flags, &slots)?);
+    slots.extend(work.signed(stamp));
     slots.retain(|slot| slot.versions.iter().any(|version| *version != slot.versions[0]));
     Ok(slots)
 }
@@ -412,6 +415,22 @@ impl Work<'_> {
             slot(&name, "certificate and key of the kubelet", files),
             slot(path, "link to the kubelet's certificate", links),
         ])
+    }
+
+    /// A mark for the kubelet's restart.
+    fn signed(&self, stamp: &str) -> Option<Slot> {
+        let keeps_tokens = self.strategy == Strategy::Rolling && self.tokens().is_some();
+        let kubelet = self.uses.iter().find(|used| used.program == "kubelet")?;
+        keeps_tokens.then(|| {
+            let mark = || Version::File(Zeroizing::new(format!("{stamp}\n").into_bytes()));
+            Slot {
+                path: SIGNED.to_owned(),
+                what: "mark: the kubelet has asked for fresh tokens".to_owned(),
+                like: kubelet.one.path.clone(),
+                settings: false,
+                versions: vec![Version::Absent, Version::Absent, mark(), mark(), Version::Absent],
+            }
+        })
     }
 
     /// Where a controller manager signs with a file that is trusted, too, it gets files of its own for as long as two CAs are

@@ -121,7 +121,8 @@ fn through(
             continue;
         }
         drive.bring(previous(plan.route(), *stage), *stage)?;
-        if *stage == Stage::Sign && !keep_pods {
+        // Before servers show the new generation; and once more, for who went on from a later stage.
+        if matches!(stage, Stage::Sign | Stage::Switch) && !keep_pods {
             proof::refresh(drive)?;
         }
         reached = *stage;
