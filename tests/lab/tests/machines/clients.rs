@@ -1,6 +1,6 @@
 //! Clients of every kind, while one API server and one kubelet do not answer.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use lab::machines::{CLIENTS, Clients, Counted, Kind, Machines, Scope};
@@ -30,7 +30,9 @@ impl Drop for Frozen<'_> {
 }
 
 pub(crate) fn count_what_fails(lab: &Machines) -> Result<()> {
+    let began = Instant::now();
     let clients = Clients::start(lab, Scope::Extended)?;
+    note(&format!("{:5.1} s each client has an answer", began.elapsed().as_secs_f64()));
     let running = clients.read()?.running();
     // Pods are replaced, and nothing that they counted is lost.
     let before = clients.read()?.kind(Kind::Fresh).requests;

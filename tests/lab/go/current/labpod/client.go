@@ -161,9 +161,10 @@ func byAddress(j *journal, o order) error {
 	return nil
 }
 
+// throughEach asks what an API server has to ask somebody else about; the way to it is the same all the time.
 func throughEach(j *journal, o order, q question) error {
 	for _, url := range o.urls {
-		t, c := j.tally(host(url)), anew(kubeconfigIdentity(o.config))
+		t, c := j.tally(host(url)), kept(kubeconfigIdentity(o.config))
 		go t.run(o.every, func(ctx context.Context) error { return c.ask(ctx, url, q) })
 	}
 	return nil

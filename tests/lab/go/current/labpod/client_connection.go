@@ -39,32 +39,52 @@ func once(read source) (source, error) {
 	return func() (identity, error) { return i, nil }, err
 }
 
-// podIdentity is what the kubelet put into the pod.
-func podIdentity() (identity, error) {
-	const folder = "/var/run/secrets/kubernetes.io/serviceaccount/"
-	authority, err := os.ReadFile(folder + "ca.crt")
-	if err != nil {
-		return identity{}, err
-	}
-	token, err := os.ReadFile(folder + "token")
-	if err != nil {
-		return identity{}, err
-	}
-	// A token comes with each request; only another CA asks for another connection.
-	i := identity{token: strings.TrimSpace(string(token)), raw: string(authority)}
-	i.roots, err = pool(authority)
-	return i, err
-}
-
-// kubeconfigIdentity reads a kubeconfig as kubeadm writes it: one cluster, one user, everything inside.
-func kubeconfigIdentity(path string) source {
+// file reads it each time, and understands it again only when it is another one.
+func file(path string, understand func(text string) (identity, error)) source {
+	var lock sync.Mutex
+	var last identity
 	return func() (identity, error) {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			return identity{}, err
 		}
+		lock.Lock()
+		defer lock.Unlock()
+		if last.roots == nil || last.raw != string(text) {
+			i, err := understand(string(text))
+			if err != nil {
+				return identity{}, err
+			}
+			last, last.raw = i, string(text)
+		}
+		return last, nil
+	}
+}
+
+const podFolder = "/var/run/secrets/kubernetes.io/serviceaccount/"
+
+var podAuthority = file(podFolder+"ca.crt", func(text string) (identity, error) {
+	roots, err := pool([]byte(text))
+	return identity{roots: roots}, err
+})
+
+// podIdentity is what the kubelet put into the pod. A token comes with each request; only another CA asks for another
+// connection.
+func podIdentity() (identity, error) {
+	i, err := podAuthority()
+	if err != nil {
+		return identity{}, err
+	}
+	token, err := os.ReadFile(podFolder + "token")
+	i.token = strings.TrimSpace(string(token))
+	return i, err
+}
+
+// kubeconfigIdentity reads a kubeconfig as kubeadm writes it: one cluster, one user, everything inside.
+func kubeconfigIdentity(path string) source {
+	return file(path, func(text string) (i identity, err error) {
 		found := map[string]string{}
-		for _, line := range strings.Split(string(text), "\n") {
+		for _, line := range strings.Split(text, "\n") {
 			name, value, _ := strings.Cut(strings.Trim(line, " -\r"), ":")
 			if _, known := found[name]; !known {
 				found[name] = strings.Trim(value, ` "'`)
@@ -79,16 +99,16 @@ func kubeconfigIdentity(path string) source {
 		}
 		authority, certificate, key := part("certificate-authority-data"), part("client-certificate-data"), part("client-key-data")
 		if err != nil {
-			return identity{}, err
+			return i, err
 		}
 		pair, err := tls.X509KeyPair(certificate, key)
 		if err != nil {
-			return identity{}, err
+			return i, err
 		}
-		i := identity{server: found["server"], certificates: []tls.Certificate{pair}, raw: string(text)}
+		i.server, i.certificates = found["server"], []tls.Certificate{pair}
 		i.roots, err = pool(authority)
 		return i, err
-	}
+	})
 }
 
 func pool(pem []byte) (*x509.CertPool, error) {
@@ -200,6 +220,8 @@ func transport(i identity, keeps bool) *http.Transport {
 	return &http.Transport{
 		TLSClientConfig: &tls.Config{
 			RootCAs: i.roots, Certificates: i.certificates, InsecureSkipVerify: i.trusting,
+			// The cheapest: what is agreed on is not what is counted.
+			CurvePreferences: []tls.CurveID{tls.X25519},
 		},
 		DialContext:           (&net.Dialer{Timeout: patience, KeepAlive: 30 * time.Second}).DialContext,
 		TLSHandshakeTimeout:   patience,
