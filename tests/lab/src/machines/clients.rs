@@ -55,7 +55,8 @@ impl<'a> Clients<'a> {
     pub fn start(lab: &'a Machines, scope: Scope) -> Result<Self> {
         ensure!(
             !desk::run(lab),
-            "clients run in this lab already: end them with `cargo lab clients stop`"
+            "clients run in this lab already: end them with `cargo lab clients stop --name {}`",
+            lab.dir().file_name().unwrap_or_default().display()
         );
         let this = Self { lab, owned: true };
         this.remove_pods()?;

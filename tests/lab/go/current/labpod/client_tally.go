@@ -80,6 +80,7 @@ func (j *journal) keep() error {
 		select {
 		case <-stop:
 			j.write()
+			fmt.Fprintf(j.out, "%s kind=%s ended\n", now(), j.kind)
 			return nil
 		case <-tick.C:
 		}

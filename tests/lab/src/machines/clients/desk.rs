@@ -37,7 +37,7 @@ const ALL: [Process; 4] = [
         name: "client-address",
         kind: "address",
         namespace: NAMESPACE,
-        pace: &["-every", "25ms", "-new-every", "333ms"],
+        pace: &["-every", "20ms", "-new-every", "333ms"],
         each: true,
         scope: Scope::Core,
     },

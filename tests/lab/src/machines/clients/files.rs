@@ -12,6 +12,8 @@ use super::tally::{Counted, Line};
 
 /// A process writes twice a second; on a busy computer it may be late.
 const SILENT: Duration = Duration::from_secs(3);
+/// The last word of a process that was asked to end.
+const ENDED: &str = " ended\n";
 /// More than all lines of half a second.
 const TAIL: i64 = 1 << 16;
 
@@ -33,7 +35,8 @@ pub(super) fn read(folders: &[PathBuf]) -> Result<Counted> {
     let mut counted = Counted::default();
     for (written, path) in files {
         let text = tail(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let lives = SystemTime::now().duration_since(written).is_ok_and(|silent| silent < SILENT);
+        let lives = SystemTime::now().duration_since(written).is_ok_and(|silent| silent < SILENT)
+            && !text.ends_with(ENDED);
         let last = last_lines(&text);
         if let Some(line) = last.values().next().filter(|_| lives) {
             counted.runs(line.kind);
@@ -85,6 +88,9 @@ mod tests {
         assert_eq!((tally.requests, tally.failed), (26, 1));
         assert_eq!(tally.gap, Duration::from_millis(40));
         assert_eq!(counted.running(), 2, "an empty file is nobody's");
+        write("once-a-1.log", line(21, 1, 30) + "T kind=once ended\n");
+        let counted = read(&[folder.path().to_owned()]).unwrap();
+        assert_eq!((counted.running(), counted.all().requests), (1, 27));
     }
 
     #[test]
