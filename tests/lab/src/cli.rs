@@ -3,6 +3,7 @@
 //! What another program may read goes to stdout, everything said to a person to stderr.
 
 mod bosh;
+mod clients;
 mod components;
 mod machines;
 mod secrets;
@@ -68,6 +69,9 @@ enum Verb {
     Demo(Demo),
     /// Make something wrong with certificates on machines, on purpose, and put it right again.
     MixUp(machines::MixUpArgs),
+    /// Clients on machines that behave like real ones, and count every request that fails.
+    #[command(subcommand)]
+    Clients(clients::Verb),
     /// VMs as BOSH makes them, with a director and a `bosh` before them. Needs root.
     #[command(subcommand)]
     Bosh(bosh::Verb),
@@ -167,6 +171,7 @@ impl Cli {
             Verb::Thaw(which) => which.run(Change::Thaw),
             Verb::Slow(slow) => slow.run(),
             Verb::MixUp(arguments) => out(&machines::mix_up(&arguments)?),
+            Verb::Clients(verb) => verb.run(),
             Verb::Bosh(verb) => verb.run(),
             Verb::Packages => out(&machines::packages()),
         }?;

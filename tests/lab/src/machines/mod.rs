@@ -8,6 +8,7 @@
 mod addons;
 mod boot;
 mod cgroup;
+mod clients;
 mod image;
 mod images;
 mod inside;
@@ -33,6 +34,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 
 pub(crate) use boot::inner;
+pub use clients::{ALONE, Clients, Counted, Kind, NAMESPACE as CLIENTS, Scope, Tally as Requests};
 pub use images::POD_IMAGE;
 pub use mixups::{MixUp, MixUps};
 pub(crate) use needs::find;

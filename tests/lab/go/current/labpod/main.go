@@ -31,6 +31,9 @@ const usage = `usage: labpod pause                                wait for TERM
        labpod resolve NAME [SERVER] [COUNT/EVERY]  look a name up again and again, e.g. web.default.svc 10.96.0.10 100/50ms
        labpod get URL                              print what a server answers
        labpod prober [INTERVAL] NAME...            look names up for ever, and say how many lookups failed
+       labpod client KIND [OPTION...] [URL...]     ask the API server for ever as a real client does, and count what fails
+       labpod aggregated ADDRESS FOLDER            an API server behind the cluster's, with tls.crt and tls.key of FOLDER
+       labpod webhook ADDRESS FOLDER               an admission webhook that allows everything
        labpod forward LISTEN... -- [READYPATH] TARGET...  carry TCP connections
 `
 
@@ -82,6 +85,12 @@ func main() {
 		ended(get(argument(1, "")))
 	case "prober":
 		ended(probe(words[1:]))
+	case "client":
+		ended(client(words[1:]))
+	case "aggregated":
+		ended(aggregated(argument(1, ":8443"), argument(2, "/tls")))
+	case "webhook":
+		ended(webhook(argument(1, ":8443"), argument(2, "/tls")))
 	case "forward":
 		ended(forward(words[1:]))
 	default:
