@@ -84,6 +84,11 @@ impl Drive<'_> {
         Ok(standing)
     }
 
+    /// A machine of the cluster; one that only has a consumer's file belongs to others as well.
+    fn member(&self, host: &HostPlan) -> Option<&Named> {
+        self.cluster.machine(&host.name).filter(|named| named.place != Where::Outside)
+    }
+
     /// Says on every machine that this rotation works there.
     pub(crate) fn lock(&self) -> Result<(), Failure> {
         let words = format!(
@@ -93,7 +98,7 @@ impl Drive<'_> {
         );
         let id = self.plan.id.as_str();
         let lock = |host: &HostPlan| -> Result<(), Failure> {
-            let Some(named) = self.cluster.machine(&host.name) else { return Ok(()) };
+            let Some(named) = self.member(host) else { return Ok(()) };
             let order = Order::Lock { id, words: &words };
             change::carry(&named.carrier, &[order], self.interrupt).map(drop).map_err(|why| {
                 let failure = failed(&host.name, &why);
@@ -115,7 +120,7 @@ impl Drive<'_> {
     pub(crate) fn unlock(&self) {
         let id = self.plan.id.as_str();
         let unlock = |host: &HostPlan| {
-            if let Some(named) = self.cluster.machine(&host.name) {
+            if let Some(named) = self.member(host) {
                 // A mark that stays is told by name to whoever comes next, and it goes with the next start of the machine.
                 let _ = change::carry(&named.carrier, &[Order::Unlock { id }], self.interrupt);
             }

@@ -124,8 +124,8 @@ pub(crate) fn recycle(drive: &mut Drive<'_>, since: Option<Timestamp>) -> Result
         let mut journal = Notes { locked: &mut locked.borrow_mut() };
         let limits = Limits { each: timeout, retry: RETRY };
         let report = engine::apply(&plan, &mut recycler, &mut journal, limits, &mut |happening| {
-            if let Happening::Over(step, Outcome::Failed { message, .. }) = happening {
-                console.warn(&format!("{}: {message}", step.target.kubectl_name()));
+            if let Happening::Blocked(step, by, _) = happening {
+                console.note(&format!("{} waits: {by}", step.target.kubectl_name()));
             }
         });
         Ok(Some((plan, report)))
@@ -138,6 +138,16 @@ pub(crate) fn recycle(drive: &mut Drive<'_>, since: Option<Timestamp>) -> Result
             left.target.namespace,
             left.message
         ));
+    }
+    for step in plan.steps() {
+        let why = match report.of(step) {
+            Some(Outcome::Failed { message, .. }) => message.clone(),
+            Some(Outcome::Unproven { waiting_for }) => format!("still waiting for {waiting_for}"),
+            Some(Outcome::Blocked { by }) => format!("blocked by {by}"),
+            _ => continue,
+        };
+        let target = &step.target;
+        console.warn(&format!("{} ({}): {why}", target.kubectl_name(), target.namespace));
     }
     let done = report.outcomes.values().filter(|o| matches!(o, Outcome::Done { .. })).count();
     console.note(&format!("{done} of {} pods with old credentials recycled", plan.steps().count()));

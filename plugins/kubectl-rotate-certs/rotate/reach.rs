@@ -15,9 +15,14 @@ use rotation_core::world::hosts::local;
 use rotation_core::world::hosts::ssh::{self, SshError};
 use rotation_core::world::interrupt::Interrupt;
 use std::path::Path;
+use std::time::Duration;
 
 /// How often named files may name further ones: a process a kubeconfig, and that a certificate.
 const ROUNDS: usize = 3;
+/// A machine that does not answer is asked so often.
+const TRIES: u8 = 3;
+/// Between two tries.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// A machine, looked at.
 pub(crate) struct Machine {
@@ -45,12 +50,24 @@ pub(crate) fn look(named: &[Named], interrupt: &Interrupt) -> Result<Vec<Machine
     let patterns = host::patterns(&layouts);
     let reading = Reading::default();
     let one = |named: &Named| -> Result<Machine, Failure> {
-        let mut patterns = patterns.clone();
+        // Of a machine that is none of the cluster only the files that are named.
+        let mut patterns = match named.place {
+            Where::Outside => Vec::new(),
+            Where::ControlPlane | Where::Worker => patterns.clone(),
+        };
         patterns.extend(named.more.iter().cloned());
         let seen = match &named.carrier {
             Carrier::Here { root, .. } => Ok(tree(root, &patterns, &layouts, &programs)),
             Carrier::Ssh { settings, machine } => {
-                ssh::look(settings, machine, &patterns, &programs.names(), interrupt)
+                let mut tries = TRIES;
+                loop {
+                    match ssh::look(settings, machine, &patterns, &programs.names(), interrupt) {
+                        Err(SshError::Machine(_)) if tries > 1 && !interrupt.pause(PAUSE) => {
+                            tries -= 1
+                        }
+                        other => break other,
+                    }
+                }
             }
         }
         .map_err(|why| unreachable(&named.name, &why))?;

@@ -49,13 +49,12 @@ pub(super) fn wait_pods(lab: &Machines, limit: Duration) -> Result<()> {
     // A Ready pod is not in service before the machines' kube-proxies know it.
     wait(left.max(Duration::from_secs(5)), "the Service kube-dns on every machine", || {
         for machine in lab.machines() {
-            let rules = output(lab.command_on(&machine.name, "nft")?.args([
-                "list",
-                "table",
-                "ip",
-                "kube-proxy",
+            let rules = output(lab.command_on(&machine.name, "xtables-nft-multi")?.args([
+                "iptables-save",
+                "-t",
+                "nat",
             ]));
-            if !rules.is_ok_and(|text| text.contains("endpoint-") && text.contains(DNS_ADDRESS)) {
+            if !rules.is_ok_and(|text| text.contains("KUBE-SEP-") && text.contains(DNS_ADDRESS)) {
                 return Ok(false);
             }
         }

@@ -38,7 +38,7 @@ impl Images {
             &version,
         ]))?;
         let names = names.split_whitespace().map(str::to_owned).collect();
-        let tool = nft()?;
+        let tool = iptables()?;
         // What of the system goes into an image is part of the archive's name: an upgrade makes a new one.
         let mut hash = DefaultHasher::new();
         for (path, source) in &tool.files {
@@ -102,18 +102,35 @@ impl Images {
     }
 }
 
-/// kube-proxy runs the system's `nft`: the program, with the libraries that its loader names.
-fn nft() -> Result<Layer> {
-    let tool = super::needs::find("nft")
-        .context("nft is not installed: run `apt-get install nftables`")?;
-    let libraries = output(Command::new("ldd").arg(&tool))?;
-    let mut files = vec![("usr/sbin/nft".to_owned(), tool)];
+/// kube-proxy runs the system's `iptables`: one program of many names, with its extensions and the libraries that its
+/// loader names. Not `nft`: on kernels up to 6.18 at least, a set that is made anew in the transaction that takes the old
+/// one away can be empty afterwards, and then a restarted kube-proxy has no Services.
+fn iptables() -> Result<Layer> {
+    let tool = super::needs::find("xtables-nft-multi")
+        .context("iptables is not installed: run `apt-get install iptables`")?;
+    let mut files = vec![("usr/sbin/xtables-nft-multi".to_owned(), tool.clone())];
+    let mut programs = vec![tool];
+    for directory in ["/usr/lib/x86_64-linux-gnu/xtables", "/usr/lib/aarch64-linux-gnu/xtables"] {
+        for entry in fs::read_dir(directory).into_iter().flatten() {
+            let path = entry?.path();
+            files.push((path.display().to_string(), path.clone()));
+            programs.push(path);
+        }
+    }
+    // Extensions name libraries of their own.
+    let libraries = output(Command::new("ldd").args(&programs))?;
     for line in libraries.lines() {
         // `libmnl.so.0 => /lib/.../libmnl.so.0 (0x...)`, and the loader itself without an arrow.
         let path = line.split("=>").last().unwrap_or(line).split_whitespace().next();
-        if let Some(path) = path.filter(|path| path.starts_with('/')) {
+        // A line that ends with a colon names whose libraries follow.
+        let path = path.filter(|path| path.starts_with('/') && !path.ends_with(':'));
+        if let Some(path) = path.filter(|path| !files.iter().any(|(known, _)| known == path)) {
             files.push((path.to_owned(), PathBuf::from(path)));
         }
     }
-    Ok(Layer { files, links: Vec::new() })
+    let names = ["iptables", "ip6tables"]
+        .into_iter()
+        .flat_map(|tool| ["", "-save", "-restore"].map(|end| format!("usr/sbin/{tool}{end}")));
+    let links = names.map(|name| (name, "xtables-nft-multi".to_owned())).collect();
+    Ok(Layer { files, links })
 }

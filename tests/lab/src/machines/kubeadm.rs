@@ -237,7 +237,7 @@ serializeImagePulls: false
 /// The connection tracking settings are the whole system's: 0 leaves them alone.
 const PROXY: &str = "apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
-mode: nftables
+mode: iptables
 conntrack: {maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s}
 oomScoreAdj: 0
 ";

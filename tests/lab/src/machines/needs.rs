@@ -36,7 +36,7 @@ const PROGRAMS: [(&str, &str); 12] = [
     ("pivot_root", "util-linux"),
     ("hostname", "hostname"),
     ("ip", "iproute2"),
-    ("nft", "nftables"),
+    ("xtables-nft-multi", "iptables"),
     ("ldd", "libc-bin"),
     ("pkg-config", "pkg-config"),
     ("sshd", "openssh-server"),

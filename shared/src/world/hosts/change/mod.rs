@@ -25,6 +25,10 @@ use zeroize::Zeroizing;
 const SCRIPT: &str = include_str!("change.sh");
 /// Bytes of an answer that are read.
 const KEEP: usize = 4 << 20;
+/// A machine that does not answer is asked so often: connections break, and orders can be given twice.
+const TRIES: u8 = 3;
+/// Between two tries.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// How a machine is reached.
 #[derive(Clone, Debug)]
@@ -85,7 +89,14 @@ pub fn carry(
     orders: &[Order<'_>],
     interrupt: &Interrupt,
 ) -> Result<Vec<Did>, ChangeError> {
-    let Answer { did, failed, .. } = send(carrier, orders, interrupt)?;
+    let mut tries = TRIES;
+    let Answer { did, failed } = loop {
+        match send(carrier, orders, interrupt) {
+            // What was done of the orders is found done.
+            Err(ChangeError::Unreachable(_)) if tries > 1 && !interrupt.pause(PAUSE) => tries -= 1,
+            other => break other?,
+        }
+    };
     match failed {
         Some((index, why)) => Err(ChangeError::Order { index, why }),
         None => Ok(did),
