@@ -36,20 +36,25 @@ struct KeyValue {
     mod_revision: u64,
 }
 
+/// A key or a value is no base64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Damaged;
+
 impl Range {
-    /// Gives what API servers stored, and the last key; nothing where that cannot be read.
-    pub(super) fn each(self, each: &mut impl FnMut(Stored)) -> Option<Option<Vec<u8>>> {
+    /// Gives what API servers stored, and the last key of all.
+    pub(super) fn each(self, each: &mut impl FnMut(Stored)) -> Result<Option<Vec<u8>>, Damaged> {
         let mut last = None;
         for found in self.kvs {
-            let key = STANDARD.decode(&found.key).ok()?;
-            let value = Zeroizing::new(STANDARD.decode(&*found.value.0).ok()?);
+            let key = STANDARD.decode(&found.key).map_err(|_| Damaged)?;
+            let value = STANDARD.decode(&*found.value.0).map_err(|_| Damaged)?;
+            let value = Zeroizing::new(value);
             if let Some(stored) = StoredKey::of(&key) {
                 let value = etcd::read(stored.kind, &value);
                 each(Stored { key: stored, revision: found.mod_revision, value });
             }
             last = Some(key);
         }
-        Some(last)
+        Ok(last)
     }
 }
 
@@ -85,11 +90,11 @@ mod tests {
             let mut all = Vec::new();
             let last =
                 range.each(&mut |stored| all.push((stored.key.to_string(), stored.revision)));
-            assert_eq!(last, Some(Some(b"/registry/secrets/default/a".to_vec())));
+            assert_eq!(last, Ok(Some(b"/registry/secrets/default/a".to_vec())));
             assert_eq!(all, [("/registry/secrets/default/a".to_owned(), 3)]);
         }
         let broken: Range = serde_json::from_str("{\"kvs\":[{\"key\":\"!\"}]}").expect("an answer");
-        assert_eq!(broken.each(&mut |_| {}), None);
+        assert_eq!(broken.each(&mut |_| {}), Err(Damaged));
         assert!(serde_json::from_str::<Range>("{}").expect("nothing").kvs.is_empty());
     }
 }

@@ -87,7 +87,7 @@ async fn all(
             revision = range.header.revision.to_string();
         }
         let more = range.more;
-        let last = range.each(each).ok_or_else(|| asker.unreadable())?;
+        let last = range.each(each).map_err(|_| asker.unreadable())?;
         from = last.unwrap_or(from);
         if !more {
             return Ok(());

@@ -77,8 +77,8 @@ impl<'a, F: FnMut(Stored)> Answer<'a, F> {
             self.fault = fault_of(fault);
         } else {
             // A page that broke off: its reason comes behind it.
-            let range = serde_json::from_slice::<Range>(line).ok();
-            if range.and_then(|range| range.each(&mut self.each)).is_none() {
+            let range = serde_json::from_slice::<Range>(line);
+            if range.map_or(true, |range| range.each(&mut self.each).is_err()) {
                 self.damaged = Some("its answer is damaged");
             }
         }
