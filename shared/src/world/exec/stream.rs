@@ -108,17 +108,17 @@ mod tests {
 
     #[test]
     fn its_time_is_that_of_its_silence() {
-        let goes_on = "for n in 1 2 3 4; do echo $n; sleep 0.4; done";
+        let goes_on = "for n in 1 2 3 4 5; do echo $n; sleep 1; done";
         let run = |script: &str| {
             let mut said = Vec::new();
-            let program = sh(script, Duration::from_millis(1200));
+            let program = sh(script, Duration::from_secs(4));
             let output = stream(&program, None, |piece| {
                 said.extend_from_slice(piece);
                 ControlFlow::Continue(())
             });
             (output.expect("ran").ended, String::from_utf8(said).expect("text"))
         };
-        assert_eq!(run(goes_on), (Ended::ByItself(Some(0)), "1\n2\n3\n4\n".to_owned()));
+        assert_eq!(run(goes_on), (Ended::ByItself(Some(0)), "1\n2\n3\n4\n5\n".to_owned()));
         let silent = run("echo 1; exec sleep 60");
         assert_eq!(silent, (Ended::OutOfTime { killed: false }, "1\n".to_owned()));
     }
