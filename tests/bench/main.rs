@@ -16,6 +16,7 @@ mod lab_figures;
 mod measure;
 mod places;
 mod protobuf;
+mod replay;
 mod snapshot;
 mod table;
 mod tokens;
@@ -76,7 +77,7 @@ enum Part {
     Bosh,
     /// A snapshot of etcd of 1 GiB
     Snapshot,
-    /// Every place of one control plane, beside kubeadm's list, and of 1,000 machines
+    /// Every place of one control plane, beside kubeadm's list, and of 1,000 machines, with a cluster's objects and by ssh
     Places,
     /// A complete PKI, beside kubeadm's, and the leaves of 1,000 machines
     Certs,
@@ -86,6 +87,9 @@ fn main() -> Result<ExitCode> {
     // The lab's VMs run this program under other names.
     if let Some(code) = lab::bosh::play() {
         return Ok(code);
+    }
+    if let Some(said) = replay::play() {
+        return said.map(|()| ExitCode::SUCCESS);
     }
     let args = Args::parse();
     if !args.bench {

@@ -9,6 +9,8 @@
     reason = "literals are written by SNAPSHOTS=overwrite, in its own way"
 )]
 
+mod beyond;
+mod containers;
 mod documents;
 mod faults;
 mod matrix;

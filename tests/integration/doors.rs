@@ -25,6 +25,7 @@ pub(crate) fn cases() -> Vec<Case> {
         objects_of_a_healthy_cluster_hold_its_ca;
         a_token_that_is_used_is_no_token_that_changed: Need::Program("curl", "curl");
         a_snapshot_of_a_running_etcd_says_what_the_api_says: Need::Program("curl", "curl");
+        an_etcd_that_is_compacted_while_it_is_read_is_read_to_its_end: Need::Program("curl", "curl");
         encrypted_secrets_are_recognised_in_a_snapshot: Need::Program("curl", "curl");
     ]
 }
@@ -239,24 +240,30 @@ fn a_token_that_is_used_is_no_token_that_changed() {
     assert_eq!(evidence(), before, "{:#}", secret()["metadata"]["managedFields"]);
 }
 
-/// A snapshot as `etcdctl snapshot save` writes it, over etcd's own gateway.
-pub(crate) fn save(lab: &Loopback, to: &Path) -> PathBuf {
+/// What etcd's own gateway answers.
+fn gateway(lab: &Loopback, path: &str, request: &str) -> Vec<u8> {
     let pki = lab.pki().join("etcd");
     let address = format!("https://{}:{}", lab.settings().block.member(0), ETCD);
     let output = Command::new("curl")
-        .args(["--silent", "--show-error", "--fail", "--data", "{}"])
+        .args(["--silent", "--show-error", "--fail", "--data", request])
         .arg("--cacert")
         .arg(pki.join("ca.crt"))
         .arg("--cert")
         .arg(pki.join("healthcheck-client.crt"))
         .arg("--key")
         .arg(pki.join("healthcheck-client.key"))
-        .arg(format!("{address}/v3/maintenance/snapshot"))
+        .arg(format!("{address}{path}"))
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+/// A snapshot as `etcdctl snapshot save` writes it, over etcd's own gateway.
+pub(crate) fn save(lab: &Loopback, to: &Path) -> PathBuf {
+    let answer = gateway(lab, "/v3/maintenance/snapshot", "{}");
     let mut bytes = Vec::new();
-    for part in serde_json::Deserializer::from_slice(&output.stdout).into_iter::<Value>() {
+    for part in serde_json::Deserializer::from_slice(&answer).into_iter::<Value>() {
         let part = part.unwrap();
         let blob = part.pointer("/result/blob").and_then(Value::as_str).unwrap_or_default();
         bytes.extend(base64::engine::general_purpose::STANDARD.decode(blob).unwrap());
@@ -266,6 +273,17 @@ pub(crate) fn save(lab: &Loopback, to: &Path) -> PathBuf {
     let path = to.join("snapshot.db");
     fs::write(&path, bytes).unwrap();
     path
+}
+
+fn access(rough: &Rough) -> EtcdAccess {
+    let pki = rough.pki().join("etcd");
+    EtcdAccess {
+        endpoint: format!("https://{}:{ETCD}", rough.settings().block.member(0)),
+        ca: Some(pki.join("ca.crt")),
+        certificate: Some(pki.join("healthcheck-client.crt")),
+        key: Some(pki.join("healthcheck-client.key")),
+        prefix: None,
+    }
 }
 
 fn read(path: &Path) -> Read {
@@ -289,13 +307,7 @@ fn a_snapshot_of_a_running_etcd_says_what_the_api_says() {
     assert!(!api.contains_key("secrets/doors/gone#ca.crt"));
     // The running etcd says the same.
     let pki = rough.pki().join("etcd");
-    let access = EtcdAccess {
-        endpoint: format!("https://{}:{ETCD}", rough.settings().block.member(0)),
-        ca: Some(pki.join("ca.crt")),
-        certificate: Some(pki.join("healthcheck-client.crt")),
-        key: Some(pki.join("healthcheck-client.key")),
-        prefix: None,
-    };
+    let access = access(&rough);
     let running = etcd(&access, &Interner::default()).unwrap();
     assert_eq!(fields(&running.sightings), api);
     assert_eq!(running.open_secrets, stored.open_secrets);
@@ -337,6 +349,41 @@ fn a_snapshot_of_a_running_etcd_says_what_the_api_says() {
     let error = snapshot(&copy, &Interner::default()).expect_err("half of it");
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert!(cause.starts_with("it is cut off: it has "), "{cause}");
+}
+
+/// Between two answers etcd forgets the moment of which the first one was.
+fn an_etcd_that_is_compacted_while_it_is_read_is_read_to_its_end() {
+    let (lab, rough) = labs::rough();
+    with_objects(lab, "doors");
+    let revision = || {
+        let request = json!({ "key": base64::engine::general_purpose::STANDARD.encode("/") });
+        let answer = gateway(&rough, "/v3/kv/range", &request.to_string());
+        let answer: Value = serde_json::from_slice(&answer).unwrap();
+        answer.pointer("/header/revision").and_then(Value::as_str).unwrap().to_owned()
+    };
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut compactions = 0;
+    rotation_core::world::etcd::read(&access(&rough), |stored| {
+        if seen.is_empty() {
+            let before = revision();
+            let name = format!("written-meanwhile-{}", std::process::id());
+            let secret = json!({ "metadata": { "name": name }, "stringData": { "a": "b" } });
+            lab.api.post("/api/v1/namespaces/doors/secrets", &secret);
+            let now = revision();
+            assert_ne!(before, now);
+            let request = json!({ "revision": now, "physical": true });
+            gateway(&rough, "/v3/kv/compaction", &request.to_string());
+            compactions += 1;
+        }
+        *seen.entry(stored.key.to_string()).or_default() += 1;
+    })
+    .unwrap();
+    assert_eq!(compactions, 1);
+    assert!(seen.values().all(|times| *times == 1), "{seen:?}");
+    for n in 0..40 {
+        let key = format!("/registry/secrets/doors/many-{n}");
+        assert!(seen.contains_key(&key), "{key}: {seen:?}");
+    }
 }
 
 fn encrypted_secrets_are_recognised_in_a_snapshot() {

@@ -24,6 +24,9 @@ Examples:
   # The cluster beside them: its objects, and what its servers show now
   kubectl rotate-certs inspect --objects --live
 
+  # What etcd stores, as its own container can say
+  kubectl rotate-certs inspect --ssh m1 --sudo --etcd-in-container m1
+
   # Before a deploy, in a pipeline
   kubectl rotate-certs inspect --document manifest.yml --vars-file vars.yml
 

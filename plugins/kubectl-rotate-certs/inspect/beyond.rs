@@ -1,6 +1,8 @@
 //! Looks at the sources beyond machines' files. Reads only.
 
 use super::beyond_args::BeyondArgs;
+use super::machines::{Container, Way};
+use super::observe::interrupted;
 use rotation_core::cli::console::Console;
 use rotation_core::cli::failure::Failure;
 use rotation_core::facts::host::HostSeen;
@@ -16,11 +18,16 @@ use rotation_core::world::beside;
 use rotation_core::world::clock::{Clock as _, SystemClock};
 use rotation_core::world::cluster::{Cluster, ClusterError, Connection, Scope};
 use rotation_core::world::endpoint::Limits;
-use rotation_core::world::etcd::{EtcdAccess, EtcdError};
+use rotation_core::world::etcd::{
+    ContainerError, EtcdAccess, EtcdError, InContainer, Way as Reach,
+};
+use rotation_core::world::hosts::ssh::Settings;
+use rotation_core::world::interrupt::Interrupt;
 use std::collections::HashSet;
 use std::time::Duration;
 
 const API: Role = Role::new(Component::ApiServer, Domain::Other, Part::Anything);
+const ETCD: Role = Role::new(Component::Etcd, Domain::Other, Part::Anything);
 const TOKEN_KEYS: Role = Role::new(Component::ApiServer, Domain::Tokens, Part::TokenVerifier);
 
 /// API servers that are asked at a time.
@@ -37,10 +44,18 @@ pub(crate) struct Found {
     pub(crate) beyond: Beyond,
 }
 
+/// Machines whose etcd is asked in its container, and what it takes to come to them.
+pub(crate) struct Inside<'a> {
+    pub(super) containers: &'a [Container],
+    pub(super) ssh: &'a Settings,
+    pub(super) interrupt: &'a Interrupt,
+}
+
 /// Looks at everything that is named, and at the pods' volumes of the machines.
 pub(crate) fn gather(
     args: &BeyondArgs,
     machines: &[(&Host, HostSeen)],
+    inside: &Inside<'_>,
     interner: &Interner,
     console: &Console,
 ) -> Result<Found, Failure> {
@@ -82,6 +97,9 @@ pub(crate) fn gather(
     }
     for access in args.etcds() {
         found.etcd(&access, interner)?;
+    }
+    for container in inside.containers {
+        found.etcd_in(container, inside, args.etcd_prefix.as_deref(), interner)?;
     }
     found.mounts(machines, &pods, interner);
     // A server can be named twice, by a person and by the API.
@@ -131,6 +149,11 @@ fn names(server: &Server, of_service: &[String]) -> Option<(Place, Vec<String>)>
         _ => return None,
     }
     Some((server.chain(), names))
+}
+
+/// What an etcd stores, where nobody could look.
+fn objects(address: &str) -> Place {
+    Place::Endpoint { server: "etcd".into(), address: address.into(), shown: "objects".into() }
 }
 
 /// Something that the API server shows.
@@ -241,13 +264,37 @@ impl Found {
             Ok(read) => self.stored(access.endpoint.clone(), read),
             Err(why @ (EtcdError::Address(_) | EtcdError::Material(..))) => return Err(why.into()),
             Err(why) => {
-                let place = Place::Endpoint {
-                    server: "etcd".into(),
-                    address: access.endpoint.trim_start_matches("https://").into(),
-                    shown: "objects".into(),
-                };
-                let role = Role::new(Component::Etcd, Domain::Other, Part::Anything);
-                self.sightings.push(Sighting::unknown(place, role, why.to_string()));
+                let place = objects(access.endpoint.trim_start_matches("https://"));
+                self.sightings.push(Sighting::unknown(place, ETCD, why.to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    /// One that cannot be asked is an unknown place; a tool that is not there ends the look.
+    fn etcd_in(
+        &mut self,
+        container: &Container,
+        inside: &Inside<'_>,
+        prefix: Option<&str>,
+        interner: &Interner,
+    ) -> Result<(), Failure> {
+        let way = match &container.way {
+            Way::Root(directory) => Reach::Here(directory),
+            Way::Ssh(name) => Reach::Ssh(inside.ssh, name),
+            Way::Bosh(_) | Way::NoVm => return Ok(()),
+        };
+        let asked = InContainer { machine: &container.machine, way, prefix };
+        match places::etcd_in_container(&asked, inside.interrupt, interner) {
+            Ok(read) => self.stored(asked.to_string(), read),
+            Err(ContainerError::Stopped) => return Err(interrupted()),
+            Err(why @ ContainerError::Exec(_)) => return Err(why.into()),
+            Err(why) => {
+                let place = objects(&container.machine);
+                self.sightings.push(match why.right() {
+                    Some(right) => Sighting::forbidden(place, ETCD, why.to_string(), right),
+                    None => Sighting::unknown(place, ETCD, why.to_string()),
+                });
             }
         }
         Ok(())

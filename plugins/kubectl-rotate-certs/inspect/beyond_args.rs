@@ -43,8 +43,13 @@ pub(crate) struct BeyondArgs {
     #[arg(help_heading = "Sources", long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "etcd_cert")]
     pub(crate) etcd_key: Option<PathBuf>,
 
+    /// The etcd in a container on a machine that --ssh or --root names, asked by `etcdctl` in that container; one member
+    /// of etcd is enough
+    #[arg(help_heading = "Sources", long, value_name = "MACHINE")]
+    pub(crate) etcd_in_container: Vec<String>,
+
     /// What API servers begin their keys with, where it is not `/registry`
-    #[arg(help_heading = "Sources", long, value_name = "PREFIX", requires = "etcd")]
+    #[arg(help_heading = "Sources", long, value_name = "PREFIX")]
     pub(crate) etcd_prefix: Option<String>,
 
     #[command(flatten)]

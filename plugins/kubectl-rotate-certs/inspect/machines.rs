@@ -17,7 +17,7 @@ pub(super) struct Machine {
 }
 
 /// How a machine is looked at.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     /// Its files lie below a directory.
     Root(PathBuf),
@@ -59,6 +59,46 @@ pub(super) fn named(args: &SourceArgs, vms: &[Vm]) -> Result<Vec<Machine>, Failu
         }
         None => Ok(machines),
     }
+}
+
+/// A machine whose etcd is asked in its container.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Container {
+    /// Its name for people.
+    pub(super) machine: String,
+    pub(super) way: Way,
+}
+
+/// The machines that are named for their etcd, as `--ssh` or `--root` name them.
+pub(super) fn containers(
+    words: &[String],
+    machines: &[Machine],
+) -> Result<Vec<Container>, Failure> {
+    let is_named = |word: &str, machine: &Machine| {
+        machine.host.name() == word
+            || match &machine.way {
+                Way::Root(directory) => directory.as_os_str() == word,
+                Way::Ssh(name) => name == word,
+                Way::Bosh(_) | Way::NoVm => false,
+            }
+    };
+    let mut found: Vec<Container> = Vec::new();
+    for word in words {
+        let machine = machines.iter().find(|machine| is_named(word, machine));
+        let way = machine.map(|machine| &machine.way);
+        let (Some(machine), Some(Way::Root(_) | Way::Ssh(_))) = (machine, way) else {
+            return Err(Failure::usage(format!(
+                "`{word}` is no machine that --ssh or --root names"
+            ))
+            .with_hint("`--ssh m1 --etcd-in-container m1` asks the etcd in its container on m1"));
+        };
+        let name = if machine.host == Host::only() { "localhost" } else { machine.host.name() };
+        let container = Container { machine: name.to_owned(), way: machine.way.clone() };
+        if !found.contains(&container) {
+            found.push(container);
+        }
+    }
+    Ok(found)
 }
 
 /// `DIR`, or `NAME=DIR` for each of several.
@@ -121,6 +161,28 @@ mod tests {
         ] {
             let why = of(line).expect_err("refused").to_string();
             assert!(why.contains(word), "{line}: {why}");
+        }
+    }
+
+    #[test]
+    fn an_etcd_in_its_container_is_named_as_its_machine_is() {
+        let machines = of("--root m1=/ --ssh w1 --ssh w2=u@10.0.0.2").expect("good");
+        let only = of("--root /").expect("good");
+        let bosh = [Machine { host: Host::named("master/0"), way: Way::NoVm }];
+        let named = |words: &str, machines: &[Machine]| {
+            let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+            let found = containers(&words, machines).map_err(|why| why.to_string());
+            found.map(|found| found.into_iter().map(|one| one.machine).collect::<Vec<_>>())
+        };
+        assert_eq!(named("m1", &machines), Ok(vec!["m1".to_owned()]));
+        assert_eq!(
+            named("u@10.0.0.2 w2 w1", &machines),
+            Ok(vec!["w2".to_owned(), "w1".to_owned()])
+        );
+        assert_eq!(named("/", &only), Ok(vec!["localhost".to_owned()]));
+        for (word, machines) in [("m3", &machines[..]), ("master/0", &bosh), ("m1", &[])] {
+            let why = named(word, machines).expect_err("refused");
+            assert_eq!(why, format!("`{word}` is no machine that --ssh or --root names"));
         }
     }
 }

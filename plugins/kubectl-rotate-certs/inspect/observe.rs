@@ -1,7 +1,7 @@
 //! Looks at all sources that were named. Reads only.
 
 use super::args::SourceArgs;
-use super::beyond::{self, Found};
+use super::beyond::{self, Found, Inside};
 use super::bosh::{self, Deployment};
 use super::documents::{self, Documents, Entry};
 use super::flags::Programs;
@@ -81,6 +81,7 @@ pub(crate) fn gather(
             "`--root /` looks at this machine, `--objects --live` at the cluster of your kubeconfig",
         ));
     }
+    let containers = machines::containers(&args.beyond.etcd_in_container, &machines)?;
     let layouts = layouts(&args.places)?;
     let programs = Programs::embedded();
     let reading = Reading::default();
@@ -132,7 +133,8 @@ pub(crate) fn gather(
     let (looked, seen): (Vec<Looked>, Vec<HostSeen>) =
         looked.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
     let machines: Vec<(&Host, HostSeen)> = hosts.iter().zip(seen).collect();
-    let found = beyond::gather(&args.beyond, &machines, &reading.interner, console)?;
+    let inside = Inside { containers: &containers, ssh: &asked.ssh, interrupt };
+    let found = beyond::gather(&args.beyond, &machines, &inside, &reading.interner, console)?;
     let clocks = machines
         .iter()
         .filter_map(|(host, seen)| Some((host.name().to_owned(), seen.clock_ahead?)))
@@ -161,10 +163,10 @@ fn put_together(
     Gathered { matrix, told, misled, files, clocks, beyond: found.beyond, hosts, rows, entries }
 }
 
-/// Trees are read in a moment, and Ctrl-C ends the tool; children of ssh and of bosh are ended first, and who watches ends
-/// between two looks.
+/// Trees are read in a moment, and Ctrl-C ends the tool; children are ended first, and who watches ends between two looks.
 pub(crate) fn interrupt(args: &SourceArgs, watches: bool) -> Result<Interrupt, Failure> {
-    if !watches && args.ssh.is_empty() && args.bosh.bosh.is_empty() {
+    let none = args.ssh.is_empty() && args.beyond.etcd_in_container.is_empty();
+    if !watches && none && args.bosh.bosh.is_empty() {
         return Ok(Interrupt::never());
     }
     Interrupt::listen()
@@ -218,7 +220,7 @@ impl Asked<'_> {
     }
 }
 
-fn interrupted() -> Failure {
+pub(super) fn interrupted() -> Failure {
     Failure::unexpected("interrupted: nothing was shown, and nothing was changed")
         .with_exit(Exit::Interrupted)
 }

@@ -20,7 +20,7 @@ const WAIVED: usize = 200;
 struct Group<'a> {
     kind: Kind,
     amount: usize,
-    /// Whether it is about no single place, as a rotation is: then it comes first.
+    /// Whether it is about no single place: then it comes first.
     is_whole: bool,
     ways: Vec<Way<'a>>,
 }
@@ -52,7 +52,7 @@ fn item(group: &Group<'_>) -> Markup {
         li class={ "finding " (mark(severity).class()) } {
             p class="severity" {
                 (tag(mark(severity), severity.as_str()))
-                @if group.amount > 1 { span class="on" { " × " (number(group.amount)) } }
+                @if group.amount > 1 { span class="on" { "\u{a0}×\u{a0}" (number(group.amount)) } }
             }
             div {
                 h3 { (sentence(group.kind.about())) " " span class="id" { (group.kind.id()) } }
@@ -64,7 +64,9 @@ fn item(group: &Group<'_>) -> Markup {
                         } }
                         @if way.places.len() > PLACES { p class="on" { "and " (count(way.places.len() - PLACES, "place")) " more" } }
                         p class="what" { (Shown(way.only.map_or(&way.what, |only| &only.what))) }
-                        p class="fix" { (sentence(way.only.map_or(&way.fix, |only| &only.fix))) }
+                        @if !group.is_told_above() {
+                            p class="fix" { (sentence(way.only.map_or(&way.fix, |only| &only.fix))) }
+                        }
                     }
                 }
                 @if let Some(left) = group.left() {
@@ -88,7 +90,7 @@ fn where_is(((family, noun), members): (&(String, Noun), &Vec<String>)) -> Marku
     }
 }
 
-/// The worst first; what is of no single place before the places.
+/// The worst first; what is of no single place before the places, but for what the head of the page says already.
 fn groups<'a>(findings: &'a [Finding], folds: &Folds) -> Vec<Group<'a>> {
     let mut by_kind: HashMap<Kind, usize> = HashMap::new();
     let mut ways: HashMap<(Kind, String, String), usize> = HashMap::new();
@@ -121,11 +123,16 @@ fn groups<'a>(findings: &'a [Finding], folds: &Folds) -> Vec<Group<'a>> {
         }
         way.places.entry((spot.family, spot.noun)).or_default().push(spot.member);
     }
-    groups.sort_by_key(|group| (group.kind.severity(), !group.is_whole));
+    groups.sort_by_key(|group| (group.kind.severity(), group.is_told_above(), !group.is_whole));
     groups
 }
 
 impl Group<'_> {
+    /// How far a rotation is, and what comes next, is the verdict: here only its numbers are left to say.
+    fn is_told_above(&self) -> bool {
+        matches!(self.kind, Kind::RotationTorn | Kind::RotationUnfinished)
+    }
+
     /// Findings of which nothing is told.
     fn left(&self) -> Option<usize> {
         let told = self.ways.iter().flat_map(|way| way.places.values());

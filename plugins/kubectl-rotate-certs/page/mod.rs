@@ -9,6 +9,8 @@ mod fold;
 mod head;
 mod picture;
 mod places;
+#[cfg(test)]
+mod tests;
 mod trust;
 mod unread;
 

@@ -6,6 +6,11 @@
 //! `std` and not a library: what matters here is which signal a child gets after how long, what is kept of its output,
 //! and that no error ever carries its arguments.
 
+mod stream;
+
+pub use stream::stream;
+
+use super::clock::{Clock as _, SystemClock};
 use super::interrupt::Interrupt;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::collections::BTreeSet;
@@ -52,7 +57,7 @@ pub enum Ended {
         /// It did not heed SIGTERM: what it would have cleaned up stays.
         killed: bool,
     },
-    /// By us, since somebody asked to stop.
+    /// By us, since somebody asked to stop, or had enough of its output.
     Stopped {
         /// It did not heed SIGTERM.
         killed: bool,
@@ -89,54 +94,86 @@ static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 
 /// Runs a program to its end. With `stop`, it is ended when somebody asks to stop; without, it is let finish.
 pub fn run(program: &Program<'_>, stop: Option<&Interrupt>) -> Result<Output, ExecError> {
-    let mut child = spawn(program)?;
-    feed(child.stdin.take(), program.input);
+    let mut running = Running::start(program, stop)?;
+    feed(running.child.stdin.take(), program.input);
     let (wake, woken) = mpsc::channel();
-    let stdout = reader(child.stdout.take(), program.keep, wake.clone());
-    let stderr = reader(child.stderr.take(), program.keep, wake);
-    let clock = super::clock::SystemClock::start();
-    let elapsed = || super::clock::Clock::uptime(&clock);
-    let asked = || stop.is_some_and(Interrupt::is_asked);
-
+    let stdout = reader(running.child.stdout.take(), program.keep, wake.clone());
+    let stderr = reader(running.child.stderr.take(), program.keep, wake);
     let mut streams_open = 2_u8;
-    // Since when it is asked to end, and whether that was the operator's wish.
-    let mut ending: Option<(Duration, bool)> = None;
-    let mut killed = false;
     let status = loop {
         match woken.recv_timeout(PULSE) {
             Ok(()) => streams_open = streams_open.saturating_sub(1),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => pause(PULSE / 10),
         }
-        if let Some(status) = reap(&mut child, program)? {
+        if let Some(status) = running.turn(false)? {
             break status;
         }
-        match ending {
-            None if asked() || elapsed() >= program.limit => {
-                signal(&child, Signal::TERM);
-                ending = Some((elapsed(), asked()));
-            }
-            Some((since, _)) if !killed && elapsed().saturating_sub(since) >= GRACE => {
-                signal_group(child.id(), Signal::KILL);
-                killed = true;
-            }
-            None | Some(_) => {}
-        }
     };
-    let drained = elapsed();
-    while streams_open > 0 && elapsed().saturating_sub(drained) < DRAIN {
+    let drained = running.elapsed();
+    while streams_open > 0 && running.elapsed().saturating_sub(drained) < DRAIN {
         match woken.recv_timeout(PULSE) {
             Ok(()) => streams_open -= 1,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    let ended = match ending {
-        None => Ended::ByItself(status.code()),
-        Some((_, true)) => Ended::Stopped { killed },
-        Some((_, false)) => Ended::OutOfTime { killed },
-    };
-    Ok(Output { ended, stdout: take(&stdout), stderr: take(&stderr) })
+    Ok(Output { ended: running.ended(status), stdout: take(&stdout), stderr: take(&stderr) })
+}
+
+/// A child that runs, and how it is brought to its end.
+struct Running<'a> {
+    child: Child,
+    program: &'a Program<'a>,
+    stop: Option<&'a Interrupt>,
+    clock: SystemClock,
+    /// From when on its time counts.
+    heard: Duration,
+    /// Since when it is asked to end, and whether it is not wanted any more.
+    ending: Option<(Duration, bool)>,
+    killed: bool,
+}
+
+impl<'a> Running<'a> {
+    fn start(program: &'a Program<'a>, stop: Option<&'a Interrupt>) -> Result<Self, ExecError> {
+        let child = spawn(program)?;
+        let clock = SystemClock::start();
+        let heard = Duration::ZERO;
+        Ok(Self { child, program, stop, clock, heard, ending: None, killed: false })
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.clock.uptime()
+    }
+
+    /// Takes its status if it has ended; else asks it to end where its time is over or nobody wants it any more.
+    fn turn(&mut self, enough: bool) -> Result<Option<ExitStatus>, ExecError> {
+        if let Some(status) = reap(&mut self.child, self.program)? {
+            return Ok(Some(status));
+        }
+        let unwanted = enough || self.stop.is_some_and(Interrupt::is_asked);
+        match self.ending {
+            None if unwanted || self.elapsed().saturating_sub(self.heard) >= self.program.limit => {
+                signal(&self.child, Signal::TERM);
+                self.ending = Some((self.elapsed(), unwanted));
+            }
+            Some((since, _)) if !self.killed && self.elapsed().saturating_sub(since) >= GRACE => {
+                signal_group(self.child.id(), Signal::KILL);
+                self.killed = true;
+            }
+            None | Some(_) => {}
+        }
+        Ok(None)
+    }
+
+    fn ended(&self, status: ExitStatus) -> Ended {
+        let killed = self.killed;
+        match self.ending {
+            None => Ended::ByItself(status.code()),
+            Some((_, true)) => Ended::Stopped { killed },
+            Some((_, false)) => Ended::OutOfTime { killed },
+        }
+    }
 }
 
 /// Asks every child that runs to end, without waiting for it.

@@ -86,6 +86,24 @@ fn is_of(finding: &[String; 3], mixup: &MixUp) -> bool {
     *id == mixup.finding && place.ends_with(&mixup.place) && !fix.is_empty()
 }
 
+/// What etcd says through its container is what it says by its port.
+fn through_its_container(desk: &Desk) {
+    let (code, seen, said) = desk.run("inspect", &["--etcd-in-container", "control-2"]);
+    assert_eq!(code, 0, "{said}");
+    let rows = |source: &str| -> Vec<String> {
+        let own = seen.lines().filter_map(|line| line.strip_prefix(source));
+        own.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    };
+    let (port, container) =
+        (rows("10.77.0.11:2379:/registry/"), rows("etcd on control-2:/registry/"));
+    assert!(!port.is_empty(), "{seen}");
+    assert_eq!(port, container, "{seen}");
+    // A worker has none.
+    let (code, seen, said) = desk.run("inspect", &["--etcd-in-container", "worker-1"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(seen.contains("etcd at worker-1#objects: no etcd runs there"), "{seen}");
+}
+
 fn every_place_of_a_kubeadm_cluster_is_seen_and_each_mix_up_is_named() {
     let desk = Desk::start();
     let (code, seen, said) = desk.run("inspect", &[]);
@@ -105,6 +123,7 @@ fn every_place_of_a_kubeadm_cluster_is_seen_and_each_mix_up_is_named() {
     ] {
         assert!(seen.contains(row), "{row}: {seen}");
     }
+    through_its_container(&desk);
     desk.until("a healthy cluster", <[_]>::is_empty);
     let (code, stdout, said) = desk.run("check", &[]);
     assert_eq!((code, stdout.as_str()), (0, ""), "{said}");
@@ -124,14 +143,23 @@ fn every_place_of_a_kubeadm_cluster_is_seen_and_each_mix_up_is_named() {
     desk.until("all is put right", <[_]>::is_empty);
 
     // On a machine itself, without ssh.
-    let own = desk.lab.root_of("worker-1").unwrap().join("opt/rotate-certs");
-    // By another process: no other test's child may have it open to write when it is run.
-    assert!(Command::new("cp").arg(CERTS).arg(own).status().unwrap().success());
+    let own = |machine: &str| {
+        let own = desk.lab.root_of(machine).unwrap().join("opt/rotate-certs");
+        // By another process: no other test's child may have it open to write when it is run.
+        assert!(Command::new("cp").arg(CERTS).arg(own).status().unwrap().success());
+    };
+    own("worker-1");
     let local =
         desk.lab.exec("worker-1", &["/opt/rotate-certs", "inspect", "--root", "/"]).unwrap();
     let local = String::from_utf8(local.stdout).unwrap();
     for row in ["/etc/kubernetes/pki/ca.crt", "/var/lib/kubelet/pki/kubelet-client-current.pem"] {
         assert!(local.contains(row), "{row}: {local}");
     }
+    own("control-1");
+    let inside = ["/opt/rotate-certs", "inspect", "--root", "/", "--etcd-in-container", "/"];
+    let local = desk.lab.exec("control-1", &inside).unwrap();
+    let local = String::from_utf8(local.stdout).unwrap();
+    let row = "etcd on localhost:/registry/configmaps/kube-public/cluster-info#kubeconfig";
+    assert!(local.contains(row), "{local}");
     desk.lab.down().unwrap();
 }

@@ -29,6 +29,8 @@ pub enum Set {
     /// What a machine with a kubelet needs besides: containerd, its shim, `ctr`, runc, and in `cni/` the
     /// network plug-ins.
     Node,
+    /// What people use on a machine: `crictl`, and `etcdctl`, which the image of etcd has in it.
+    Tools,
 }
 
 impl Set {
@@ -38,6 +40,7 @@ impl Set {
             Self::Current => "current",
             Self::Old => "old",
             Self::Node => "node",
+            Self::Tools => "tools",
         }
     }
 

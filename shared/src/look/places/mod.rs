@@ -8,4 +8,4 @@ mod snapshot;
 pub use callees::callees;
 pub use endpoints::{Server, endpoints};
 pub use servers::{known, servers};
-pub use snapshot::{Read, etcd, snapshot};
+pub use snapshot::{Read, etcd, etcd_in_container, snapshot};

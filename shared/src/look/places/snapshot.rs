@@ -3,7 +3,8 @@
 use crate::facts::etcd::{Encoding, Sealed, StoredKey, StoredKind, StoredValue};
 use crate::facts::objects::{Fields, Named, of_config_map, of_secret};
 use crate::facts::sighting::{Component, Content, Domain, Interner, Part, Place, Role, Sighting};
-use crate::world::etcd::{self, EtcdAccess, EtcdError};
+use crate::world::etcd::{self, ContainerError, EtcdAccess, EtcdError, InContainer};
+use crate::world::interrupt::Interrupt;
 use crate::world::snapshot::{self, SnapshotError, Stored};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -38,6 +39,18 @@ pub fn etcd(access: &EtcdAccess, interner: &Interner) -> Result<Read, EtcdError>
     let mut read = Read::default();
     let source = access.endpoint.trim_start_matches("https://").trim_end_matches('/');
     etcd::read(access, |stored| read.take(source, stored, interner))?;
+    Ok(read)
+}
+
+/// Asks a running etcd in its container.
+pub fn etcd_in_container(
+    asked: &InContainer<'_>,
+    interrupt: &Interrupt,
+    interner: &Interner,
+) -> Result<Read, ContainerError> {
+    let mut read = Read::default();
+    let source = asked.to_string();
+    etcd::read_in_container(asked, interrupt, |stored| read.take(&source, stored, interner))?;
     Ok(read)
 }
 

@@ -42,6 +42,13 @@ pub struct Named {
     pub new: Vec<Digest>,
 }
 
+/// What is known of a key before anybody knows its age.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    since: Option<Timestamp>,
+    places: usize,
+}
+
 /// The generations of each domain, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct Generations {
@@ -51,7 +58,7 @@ pub struct Generations {
 
 impl Generations {
     pub(super) fn of(sightings: &[Sighting], issuers: &Issuers, named: &Named) -> Self {
-        let mut seen: BTreeMap<Domain, BTreeMap<Digest, Option<Timestamp>>> = BTreeMap::new();
+        let mut seen: BTreeMap<Domain, BTreeMap<Digest, Seen>> = BTreeMap::new();
         for sighting in sightings {
             let Some(held) = sighting.content.held() else { continue };
             let domain = sighting.role.domain;
@@ -63,9 +70,10 @@ impl Generations {
             };
             let keys_of_domain = seen.entry(domain).or_default();
             for key in keys {
-                let since = keys_of_domain.entry(key).or_default();
+                let seen = keys_of_domain.entry(key).or_default();
+                seen.places += 1;
                 // A bare key is as old as the oldest file that holds it.
-                *since = match (*since, sighting.modified) {
+                seen.since = match (seen.since, sighting.modified) {
                     (Some(known), Some(other)) => Some(known.min(other)),
                     (known, other) => known.or(other),
                 };
@@ -73,9 +81,14 @@ impl Generations {
         }
         let mut generations = Self::default();
         for (domain, keys) in seen {
-            let mut list: Vec<Generation> =
-                keys.into_iter().map(|(key, since)| generation(key, since, issuers)).collect();
-            list.sort_by_key(|generation| (generation.since, generation.key));
+            let made = keys.into_iter().map(|(key, seen)| {
+                let generation = generation(key, seen.since, issuers);
+                // Where nobody says which came first, the one that few places hold is what was left behind.
+                ((generation.since, seen.places, key), generation)
+            });
+            let mut made: Vec<_> = made.collect();
+            made.sort_by_key(|(order, _)| *order);
+            let mut list: Vec<Generation> = made.into_iter().map(|(_, one)| one).collect();
             age(&mut list, named);
             generations.domains.insert(domain, list);
         }

@@ -228,6 +228,20 @@ fn tokens_are_known_by_the_key_that_they_name() {
     assert_eq!(state(token(&one), vec![verifier("m1", &one, 1)]), State::Current);
 }
 
+/// Servers publish their keys without a date.
+#[test]
+fn of_keys_without_dates_the_rare_one_is_left_behind() {
+    for _ in 0..8 {
+        let (usual, rare) = (Key::new(), Key::new());
+        let verifier = |host: &str, key: &Key| {
+            let keys = Held { public_keys: vec![Digest::of(&key.spki())], ..Held::default() };
+            domain_at(host, Domain::Tokens, Part::TokenVerifier, keys)
+        };
+        let others = vec![verifier("m1", &usual), verifier("m3", &usual)];
+        assert_eq!(state(verifier("m2", &rare), others), State::Old);
+    }
+}
+
 #[test]
 fn names_of_cas_count_where_only_names_are_seen() {
     let (old, new) = Ca::pair();

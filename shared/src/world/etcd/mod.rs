@@ -3,20 +3,22 @@
 //! Only ranges are read. All pages are of one revision, so that what is seen was there at one moment.
 
 mod access;
+mod answer;
+mod container;
 mod fault;
 
 pub use access::EtcdAccess;
+pub use container::{ContainerError, InContainer, Way, read_in_container};
 pub use fault::EtcdError;
 
 use super::snapshot::Stored;
-use crate::facts::etcd::{self, StoredKey};
-use crate::facts::wire::{Wiped, null_as_default};
+use crate::facts::wire::null_as_default;
 use access::{Asker, Reply};
+use answer::Range;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::json;
-use zeroize::Zeroizing;
 
 /// Values of one answer: each can have more than a megabyte.
 const PAGE: u32 = 16;
@@ -26,30 +28,6 @@ const PATHS: [&str; 3] = ["/v3/kv/range", "/v3beta/kv/range", "/v3alpha/kv/range
 const KINDS: [&str; 2] = ["secrets", "configmaps"];
 /// gRPC's code for a revision that is compacted.
 const OUT_OF_RANGE: u32 = 11;
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Range {
-    header: Header,
-    #[serde(deserialize_with = "null_as_default")]
-    kvs: Vec<KeyValue>,
-    more: bool,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Header {
-    revision: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct KeyValue {
-    key: String,
-    #[serde(deserialize_with = "null_as_default")]
-    value: Wiped,
-    mod_revision: String,
-}
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -106,20 +84,12 @@ async fn all(
             range => range?,
         };
         if revision.is_empty() {
-            revision = range.header.revision;
+            revision = range.header.revision.to_string();
         }
-        for found in range.kvs {
-            let key = STANDARD.decode(&found.key).map_err(|_| asker.unreadable())?;
-            let value = STANDARD.decode(&*found.value.0).map(Zeroizing::new);
-            let value = value.map_err(|_| asker.unreadable())?;
-            if let Some(stored) = StoredKey::of(&key) {
-                let value = etcd::read(stored.kind, &value);
-                let revision = found.mod_revision.parse().unwrap_or(0);
-                each(Stored { key: stored, revision, value });
-            }
-            from = key;
-        }
-        if !range.more {
+        let more = range.more;
+        let last = range.each(each).map_err(|_| asker.unreadable())?;
+        from = last.unwrap_or(from);
+        if !more {
             return Ok(());
         }
         from.push(0);

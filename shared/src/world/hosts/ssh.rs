@@ -87,7 +87,12 @@ pub fn look(
     Ok(seen)
 }
 
-pub(super) fn arguments(settings: &Settings, machine: &str, script: &str) -> Vec<OsString> {
+/// Arguments of `ssh` with which a script runs on a machine.
+pub(in crate::world) fn arguments(
+    settings: &Settings,
+    machine: &str,
+    script: &str,
+) -> Vec<OsString> {
     let mut words: Vec<OsString> = vec!["-T".into()];
     // The operator's own options come first: ssh takes the first one of a kind.
     let own = settings.options.iter().map(String::as_str);
@@ -120,7 +125,7 @@ pub(super) fn script(patterns: &[String], programs: &[&str], mark: &str) -> Stri
 }
 
 /// What ssh said, in words that say what to do; else what is wrong with the answer.
-pub(super) fn reason(output: &Output, broken: &str) -> String {
+pub(in crate::world) fn reason(output: &Output, broken: &str) -> String {
     let stderr = String::from_utf8_lossy(&output.stderr);
     let has = |words: &str| stderr.contains(words);
     if has("REMOTE HOST IDENTIFICATION HAS CHANGED") {
@@ -151,7 +156,7 @@ pub(super) fn reason(output: &Output, broken: &str) -> String {
 }
 
 /// A mark that nobody on the machine can write by chance.
-pub(super) fn mark() -> String {
+pub(in crate::world) fn mark() -> String {
     let random = RandomState::new().build_hasher().finish();
     format!("{random:016x}")
 }

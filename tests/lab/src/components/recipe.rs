@@ -101,6 +101,13 @@ pub(super) fn steps(set: Set, sources: &Path) -> Result<Vec<Step>> {
                 ..Step::default()
             },
         ],
+        Set::Tools => vec![Step {
+            what: "crictl and etcdctl",
+            packages: &["sigs.k8s.io/cri-tools/cmd/crictl", "go.etcd.io/etcd/etcdctl/v3"],
+            output: "./",
+            ldflags: small(),
+            ..Step::default()
+        }],
     })
 }
 
@@ -137,7 +144,7 @@ mod tests {
 
     #[test]
     fn every_set_is_pinned_and_stamped() {
-        for set in [Set::Current, Set::Old, Set::Node] {
+        for set in [Set::Current, Set::Old, Set::Node, Set::Tools] {
             let steps = steps(set, &set.sources()).unwrap();
             assert!(
                 steps

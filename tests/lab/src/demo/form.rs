@@ -47,7 +47,9 @@ impl Form {
     pub(super) fn how_long(self) -> Result<String> {
         let (run, sets): (_, &[_]) = match self {
             Self::Loopback => ("half a minute", &[(Set::Current, 600)]),
-            Self::Machines => ("two to three minutes", &[(Set::Current, 600), (Set::Node, 100)]),
+            Self::Machines => {
+                ("two to three minutes", &[(Set::Current, 600), (Set::Node, 100), (Set::Tools, 80)])
+            }
         };
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let mut seconds = 0;

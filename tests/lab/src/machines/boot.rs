@@ -21,6 +21,7 @@ pub(super) struct Parts<'a> {
     pub(super) processes: &'a Processes,
     pub(super) current: &'a Path,
     pub(super) node: &'a Path,
+    pub(super) tools: &'a Path,
     pub(super) images: &'a Images,
     pub(super) hierarchies: &'a Hierarchies,
     /// How the lab's control groups are called, with a dot at the end.
@@ -64,6 +65,7 @@ pub(super) fn start(
         .env("LAB_USR", &usr)
         .env("LAB_CURRENT", parts.current)
         .env("LAB_NODE", parts.node)
+        .env("LAB_TOOLS", parts.tools)
         .env("LAB_IMAGES", &parts.images.archive)
         .env("LAB_CGROUPS", parts.hierarchies.describe())
         .at_once();
@@ -112,6 +114,7 @@ fn furnish(root: &Path, images: &Images, machine: &Machine, all: &[Machine]) -> 
         "home",
         "opt/lab/current",
         "opt/lab/node",
+        "opt/lab/tools",
         "proc",
         "root",
         "run",
@@ -155,6 +158,10 @@ fn furnish(root: &Path, images: &Images, machine: &Machine, all: &[Machine]) -> 
         ("etc/lab/network", net::inside(machine, all)),
         ("etc/containerd/config.toml", containerd(images.name("pause")?)),
         ("etc/cni/net.d/10-lab.conflist", network(&machine.pods())),
+        (
+            "etc/crictl.yaml",
+            "runtime-endpoint: unix:///run/containerd/containerd.sock\n".to_owned(),
+        ),
     ];
     for (path, content) in files {
         fs::write(root.join(path), content)?;
@@ -171,6 +178,7 @@ fn links(bin: &Path) -> Result<()> {
     for name in ["containerd", "containerd-shim-runc-v2", "ctr", "runc"] {
         symlink(Path::new("/opt/lab/node").join(name), bin.join(name))?;
     }
+    symlink("/opt/lab/tools/crictl", bin.join("crictl"))?;
     Ok(())
 }
 

@@ -25,7 +25,7 @@ pub(super) struct Images {
 
 impl Images {
     /// Asks kubeadm for the names, and makes the archive beside the programs in `current` unless it is there.
-    pub(super) fn ensure(current: &Path) -> Result<Self> {
+    pub(super) fn ensure(current: &Path, tools: &Path) -> Result<Self> {
         let kubeadm = current.join("kubeadm");
         let version = output(Command::new(&kubeadm).args(["version", "-o", "short"]))?;
         let version = version.trim().to_owned();
@@ -39,16 +39,20 @@ impl Images {
         ]))?;
         let names = names.split_whitespace().map(str::to_owned).collect();
         let tool = iptables()?;
-        // What of the system goes into an image is part of the archive's name: an upgrade makes a new one.
+        let etcdctl = Layer {
+            files: vec![("usr/local/bin/etcdctl".to_owned(), tools.join("etcdctl"))],
+            links: Vec::new(),
+        };
+        // What does not come from `current` is part of the archive's name: an upgrade makes a new one.
         let mut hash = DefaultHasher::new();
-        for (path, source) in &tool.files {
+        for (path, source) in tool.files.iter().chain(&etcdctl.files) {
             let data = fs::metadata(source)?;
             (path, data.len(), data.modified()?).hash(&mut hash);
         }
         let archive = current.join(format!("images-{:016x}.tar", hash.finish()));
         let images = Self { version, names, archive };
         if !images.archive.is_file() {
-            images.write(current, tool)?;
+            images.write(current, tool, etcdctl)?;
         }
         Ok(images)
     }
@@ -64,7 +68,7 @@ impl Images {
             .with_context(|| format!("kubeadm names no image for {part}"))
     }
 
-    fn write(&self, current: &Path, nft: Layer) -> Result<()> {
+    fn write(&self, current: &Path, nft: Layer, etcdctl: Layer) -> Result<()> {
         const COMPONENTS: [&str; 5] =
             ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"];
         const POD: [&str; 7] = ["pause", "http", "get", "cat", "ls", "sleep", "false"];
@@ -78,6 +82,7 @@ impl Images {
             nft,
             program("coredns", &[]),
             program("labpod", &POD),
+            etcdctl,
         ];
         let image = |names: Vec<&str>, layers: &[usize], run: &[&str]| Image {
             names: names.into_iter().map(str::to_owned).collect(),
@@ -85,7 +90,7 @@ impl Images {
             entrypoint: run.iter().map(|word| (*word).to_owned()).collect(),
         };
         let mut control = Vec::new();
-        for part in &COMPONENTS[..4] {
+        for part in &COMPONENTS[1..4] {
             control.push(self.name(part)?);
         }
         image::write(
@@ -93,6 +98,7 @@ impl Images {
             &layers,
             &[
                 image(control, &[0], &["/usr/local/bin/kubelab"]),
+                image(vec![self.name("etcd")?], &[0, 4], &["/usr/local/bin/kubelab"]),
                 image(vec![self.name("kube-proxy")?], &[0, 1], &["/usr/local/bin/kube-proxy"]),
                 image(vec![self.name("coredns")?], &[2], &["/usr/local/bin/coredns"]),
                 image(vec![self.name("pause")?], &[3], &["/usr/local/bin/pause"]),

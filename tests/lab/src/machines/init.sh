@@ -19,6 +19,7 @@ for folder in bin sbin lib lib64; do
 done
 mount --bind "$LAB_CURRENT" opt/lab/current
 mount --bind "$LAB_NODE" opt/lab/node
+mount --bind "$LAB_TOOLS" opt/lab/tools
 mount --bind "$LAB_IMAGES" opt/lab/images
 mount -t proc proc proc
 mount --rbind /dev dev

@@ -98,13 +98,14 @@ impl Machines {
         );
         let current = components(Set::Current)?;
         let node = components(Set::Node)?;
-        let images = Images::ensure(&current)?;
+        let tools = components(Set::Tools)?;
+        let images = Images::ensure(&current, &tools)?;
         // Until it is up, a detached lab too belongs to whoever brings it up: killed half-way, it is swept.
         let (processes, ()) = labs::create(&options.name, &Owner::current()?, |_, _| Ok(()))?;
         let machines = Machine::all(options.control_planes, options.workers);
         let record = Record { machines, port: 0, current };
         let mut lab = Self { processes, record, phases: Vec::new(), owned: true };
-        if let Err(error) = lab.bring_up(&node, &images) {
+        if let Err(error) = lab.bring_up(&node, &tools, &images) {
             lab.owned = false;
             lab.keep_logs()?;
             return Err(

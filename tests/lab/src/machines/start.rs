@@ -17,7 +17,7 @@ use crate::process::write_json;
 use crate::talk::say;
 
 impl Machines {
-    pub(super) fn bring_up(&mut self, node: &Path, images: &Images) -> Result<()> {
+    pub(super) fn bring_up(&mut self, node: &Path, tools: &Path, images: &Images) -> Result<()> {
         let began = Instant::now();
         watches::make_room();
         let machines = self.record.machines.clone();
@@ -31,6 +31,7 @@ impl Machines {
             processes: &self.processes,
             current: &self.record.current,
             node,
+            tools,
             images,
             hierarchies: &hierarchies,
             prefix: &prefix,
