@@ -84,6 +84,13 @@ impl Drive<'_> {
         Ok(standing)
     }
 
+    /// Machines that came after the plan was made.
+    pub(crate) fn strangers(&self) -> Vec<&str> {
+        let known = |name: &str| self.plan.hosts.iter().any(|host| host.name == name);
+        let names = self.cluster.machines.iter().map(|machine| machine.name.as_str());
+        names.filter(|name| !known(name)).collect()
+    }
+
     /// Says on every machine that this rotation works there.
     pub(crate) fn lock(&self) -> Result<(), Failure> {
         let words = format!(
@@ -111,13 +118,17 @@ impl Drive<'_> {
             .collect()
     }
 
-    /// Gives the machines free.
+    /// Gives the machines free, without what a killed command left beside their files.
     pub(crate) fn unlock(&self) {
         let id = self.plan.id.as_str();
         let unlock = |host: &HostPlan| {
-            if let Some(named) = self.cluster.machine(&host.name) {
-                // A mark that stays is told by name to whoever comes next, and it goes with the next start of the machine.
-                let _ = change::carry(&named.carrier, &[Order::Unlock { id }], self.interrupt);
+            let Some(named) = self.cluster.machine(&host.name) else { return };
+            let mut orders: Vec<Order<'_>> =
+                host.files.iter().map(|file| Order::Tidy { path: &file.path }).collect();
+            orders.push(Order::Unlock { id });
+            if let Err(why) = change::carry(&named.carrier, &orders, self.interrupt) {
+                // A mark that stays is told by name to whoever comes next, and goes with the next start of the machine.
+                self.console.warn(&format!("`{}` is not given free: {why}", host.name));
             }
         };
         beside::each(&self.plan.hosts, rotation_core::world::hosts::ssh::CONNECTIONS, unlock);
@@ -130,6 +141,7 @@ impl Drive<'_> {
         if from != to && self.plan.hosts.iter().all(nothing) {
             return Ok(());
         }
+        self.has_contents(&standing, to)?;
         self.note(Event::Phase { stage: to })?;
         self.say(&format!("stage {to}: {}", to.about()));
         let since = self.server_time();
@@ -240,6 +252,15 @@ impl Drive<'_> {
             }
         }
         Ok(words.join(", "))
+    }
+
+    /// What is to be written is looked at before the first machine is changed, not when its turn comes.
+    fn has_contents(&self, standing: &Standing, to: Stage) -> Result<(), Failure> {
+        for host in &self.plan.hosts {
+            let seen = standing.host(&host.name).map(|one| one.seen.as_slice()).unwrap_or_default();
+            self.contents(&orders::files(host, seen, to), to)?;
+        }
+        Ok(())
     }
 
     fn named(&self, host: &HostPlan) -> Result<&Named, Failure> {
