@@ -128,14 +128,11 @@ fn lines(journal: &PathBuf) -> usize {
 }
 
 fn children(of: u32) -> Vec<i32> {
-    let path = format!("/proc/{of}/task/{of}/children");
     let mut all: Vec<i32> = Vec::new();
     for entry in fs::read_dir(format!("/proc/{of}/task")).into_iter().flatten().flatten() {
         let text = fs::read_to_string(entry.path().join("children")).unwrap_or_default();
         all.extend(text.split_whitespace().filter_map(|word| word.parse::<i32>().ok()));
     }
-    let text = fs::read_to_string(path).unwrap_or_default();
-    all.extend(text.split_whitespace().filter_map(|word| word.parse::<i32>().ok()));
     all
 }
 
@@ -225,6 +222,7 @@ fn each(case: &Case, shims: &Shims, stride: usize, back: bool) -> usize {
     let killed = killed.into_inner();
     // The last line of a journal is a race with the end of the command.
     assert!(killed * 10 >= points.len() * 9, "{}: {killed} of {}", case.name, points.len());
+    println!("{}: {killed} of {} points", case.name, points.len());
     killed
 }
 
@@ -276,4 +274,36 @@ fn a_killed_renewal_goes_on_and_goes_back() {
     let (start, before) = planned("plan --write --strategy renew");
     let case = Case::new(&shims, "renew", start, "apply", before);
     assert!(each(&case, &shims, 2, false) + each(&case, &shims, 3, true) >= 40);
+}
+
+/// Whoever is killed while a plan is written has a whole one afterwards, or none: no key of it is lost.
+#[test]
+fn a_kill_while_the_plan_is_written_leaves_a_plan_or_none() {
+    let traced = |trees: &Trees, at: usize| {
+        let when = format!("inject=?rename,?renameat,?renameat2:signal=KILL:when={at}");
+        let renames = "trace=?rename,?renameat,?renameat2";
+        let strace = ["strace", "-o", "/dev/null", "-e", renames, "-e", &when, "--"];
+        trees.run_by(&strace, "apply --until accept")
+    };
+    let able = Command::new("strace").args(["-o", "/dev/null", "true"]).output();
+    if !able.is_ok_and(|output| output.status.success()) {
+        return;
+    }
+    let origin = Trees::new(SMALL);
+    let before = origin.look();
+    let mut killed = 0;
+    for at in (1..80).step_by(6) {
+        let trees = origin.copy();
+        if traced(&trees, at).code != -1 {
+            break;
+        }
+        killed += 1;
+        trees.look().is(&before, "no machine was changed");
+        trees.run("apply").ends(0, &["finish"]);
+        trees.run("finish").ends(0, &["done"]);
+        let (seen, when) = (trees.look(), format!("the plan's file {at}"));
+        assert_eq!(pki::unpaired(&pki::all(&seen, &when)), Vec::<String>::new());
+        assert_eq!(pki::authorities(&pki::all(&seen, &when)).len(), 1, "{when}");
+    }
+    assert!(killed >= 3, "{killed}");
 }

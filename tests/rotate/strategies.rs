@@ -95,7 +95,7 @@ fn window_exchanges_everything_at_once() {
 
 #[test]
 fn recover_renews_leaves_that_have_expired() {
-    let set = Set { dates: ("20240101000000Z", "20250101000000Z"), ..Set::new() };
+    let set = Set { dates: ("20240101000000Z", "20241231000000Z"), ..Set::new() };
     let trees = Trees::of(LARGE, &set);
     let before = trees.look();
     trees.run("apply --strategy recover").ends(0, &["done"]);
@@ -112,7 +112,7 @@ fn recover_renews_leaves_that_have_expired() {
 fn recover_renews_a_ca_that_has_expired() {
     let mut cluster = Ca::new("kubernetes");
     cluster.draft = dated(cluster.draft, "20140101000000Z", "20240101000000Z");
-    let set = Set { cluster, dates: ("20230101000000Z", "20240101000000Z"), ..Set::new() };
+    let set = Set { cluster, dates: ("20230101000000Z", "20231231000000Z"), ..Set::new() };
     let trees = Trees::of(SMALL, &set);
     let before = trees.look();
     trees.run("apply --strategy recover").ends(0, &["done"]);

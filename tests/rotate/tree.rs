@@ -67,7 +67,7 @@ impl Set {
             front: Ca::new("front-proxy-ca"),
             etcd: Ca::new("etcd-ca"),
             tokens: Key::new(),
-            dates: ("20260101000000Z", "20480101000000Z"),
+            dates: ("20260601000000Z", "20270601000000Z"),
         }
     }
 

@@ -19,7 +19,7 @@ use rotation_core::facts::credential::Digest;
 use rotation_core::facts::exit::Exit;
 use rotation_core::world::beside;
 use rotation_core::world::clock::{Clock as _, SystemClock};
-use rotation_core::world::hosts::change::{self, ChangeError, Order, State};
+use rotation_core::world::hosts::change::{self, ChangeError, Did, Order, State};
 use rotation_core::world::interrupt::Interrupt;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -99,10 +99,10 @@ impl Drive<'_> {
             self.plan.created_at.strftime("%Y-%m-%d %H:%M:%SZ")
         );
         let id = self.plan.id.as_str();
-        let lock = |host: &HostPlan| -> Result<(), Failure> {
-            let Some(named) = self.cluster.machine(&host.name) else { return Ok(()) };
+        let lock = |host: &HostPlan| -> Result<bool, Failure> {
+            let Some(named) = self.cluster.machine(&host.name) else { return Ok(false) };
             let order = Order::Lock { id, words: &words };
-            change::carry(&named.carrier, &[order], self.interrupt).map(drop).map_err(|why| {
+            let did = change::carry(&named.carrier, &[order], self.interrupt).map_err(|why| {
                 let failure = failed(&host.name, &why);
                 if why.is_locked() {
                     return failure.with_hint(
@@ -111,11 +111,22 @@ impl Drive<'_> {
                     );
                 }
                 failure
-            })
+            })?;
+            Ok(did == [Did::Made])
         };
-        beside::each(&self.plan.hosts, rotation_core::world::hosts::ssh::CONNECTIONS, lock)
-            .into_iter()
-            .collect()
+        let connections = rotation_core::world::hosts::ssh::CONNECTIONS;
+        let locked = beside::each(&self.plan.hosts, connections, lock);
+        let Some(at) = locked.iter().position(Result::is_err) else { return Ok(()) };
+        // Whoever may not begin leaves no marks that would stop others.
+        let ours = self.plan.hosts.iter().zip(&locked);
+        let ours: Vec<&HostPlan> =
+            ours.filter(|(_, locked)| matches!(locked, Ok(true))).map(|(host, _)| host).collect();
+        beside::each(&ours, connections, |host| {
+            if let Some(named) = self.cluster.machine(&host.name) {
+                let _ = change::carry(&named.carrier, &[Order::Unlock { id }], self.interrupt);
+            }
+        });
+        locked.into_iter().nth(at).map_or(Ok(()), |failed| failed.map(drop))
     }
 
     /// Gives the machines free, without what a killed command left beside their files.
@@ -246,7 +257,7 @@ impl Drive<'_> {
         let mut words = vec![format!("{} files", files.len())];
         for restart in restarts.iter().zip(&did[stay.len()..]) {
             let (restart, did) = restart;
-            if *did == change::Did::Made {
+            if *did == Did::Made {
                 words.push(format!("{} restarted", restart.component.program));
                 self.release(&restart.component.program, &host.name);
             }

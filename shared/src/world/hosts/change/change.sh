@@ -159,11 +159,8 @@ alone() {
 # Who works here: one rotation at a time. A lock is there as a whole, or not at all.
 lock() {
     (umask 022 && mkdir -p "${lock%/*}")
-    for left in "$lock".[0-9]*; do
-        # Of somebody who was killed here.
-        [ ! -e "$left" ] || [ -d "/proc/${left##*.}" ] || rm -f "$left"
-    done
-    temporary=$lock.$$
+    temporary=$lock.new
+    rm -f "$temporary"
     (set -C && printf '%s %s\n' "$1" "$2" >"$temporary") 2>/dev/null ||
         { rm -f "$temporary"; fail "cannot lock $lock"; }
     if ln "$temporary" "$lock" 2>/dev/null; then
@@ -179,7 +176,7 @@ lock() {
     answer same
 }
 unlock() {
-    [ -e "$lock" ] && read -r holder words <"$lock" && [ "$holder" = "$1" ] && rm -f "$lock" "$lock".[0-9]*
+    [ -e "$lock" ] && read -r holder words <"$lock" && [ "$holder" = "$1" ] && rm -f "$lock" "$lock.new"
     answer made
 }
 # What a kill left beside a file: it may hold a key.
