@@ -105,7 +105,7 @@ pub(crate) fn draw(wanted: &Wanted<'_>, interrupt: &Interrupt) -> Result<Drawn, 
             tool_version: wanted.tool.version.to_owned(),
             created_at: wanted.now,
             strategy: wanted.strategy,
-            notes: Vec::new(),
+            notes: notes(&made),
             tracks: made.pairs.iter().map(track).collect(),
             root_ca: Vec::new(),
             hosts: Vec::new(),
@@ -135,6 +135,10 @@ fn extra(made: &Generation) -> BTreeMap<String, Zeroizing<Vec<u8>>> {
         if let Some(pem) = pair.pem() {
             files.insert(format!("new-{}.crt", pair.old.track), bytes(&pem));
         }
+        // A CA whose key is kept elsewhere gets one that stands nowhere else.
+        if let Some(key) = pair.private.as_ref().filter(|_| is_kept_elsewhere(pair)) {
+            files.insert(format!("new-{}.key", pair.old.track), bytes(&key.to_pem()));
+        }
         if let Some(old) = &pair.old.certificate {
             let pem = rotation_core::facts::x509::encode("CERTIFICATE", old.der());
             files.insert(format!("old-{}.crt", pair.old.track), bytes(&pem));
@@ -146,6 +150,27 @@ fn extra(made: &Generation) -> BTreeMap<String, Zeroizing<Vec<u8>>> {
         files.insert("probe.key".to_owned(), bytes(&key.to_pem()));
     }
     files
+}
+
+fn is_kept_elsewhere(pair: &Pair) -> bool {
+    pair.old.certificate.is_some() && pair.old.private.is_none()
+}
+
+/// What one should know before anything is changed.
+fn notes(made: &Generation) -> Vec<String> {
+    let elsewhere = made.pairs.iter().filter(|pair| is_kept_elsewhere(pair)).map(|pair| {
+        let track = pair.old.track;
+        format!(
+            "the key of the {track} CA is on no machine; the new one will stand in the directory of the rotation alone, as \
+             new-{track}.key: keep it"
+        )
+    });
+    let keyless = made.keyless.iter().map(|leaf| {
+        format!(
+            "{leaf} stays as it is, since its key is on no machine: it ends with the old generation"
+        )
+    });
+    elsewhere.chain(keyless).collect()
 }
 
 fn track(pair: &Pair) -> TrackPlan {

@@ -19,7 +19,7 @@ use rotation_core::facts::credential::Digest;
 use rotation_core::facts::exit::Exit;
 use rotation_core::world::beside;
 use rotation_core::world::clock::{Clock as _, SystemClock};
-use rotation_core::world::hosts::change::{self, ChangeError, Order, State};
+use rotation_core::world::hosts::change::{self, ChangeError, Did, Order, State};
 use rotation_core::world::interrupt::Interrupt;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -89,6 +89,13 @@ impl Drive<'_> {
         self.cluster.machine(&host.name).filter(|named| named.place != Where::Outside)
     }
 
+    /// Machines that came after the plan was made.
+    pub(crate) fn strangers(&self) -> Vec<&str> {
+        let known = |name: &str| self.plan.hosts.iter().any(|host| host.name == name);
+        let names = self.cluster.machines.iter().map(|machine| machine.name.as_str());
+        names.filter(|name| !known(name)).collect()
+    }
+
     /// Says on every machine that this rotation works there.
     pub(crate) fn lock(&self) -> Result<(), Failure> {
         let words = format!(
@@ -97,10 +104,10 @@ impl Drive<'_> {
             self.plan.created_at.strftime("%Y-%m-%d %H:%M:%SZ")
         );
         let id = self.plan.id.as_str();
-        let lock = |host: &HostPlan| -> Result<(), Failure> {
-            let Some(named) = self.member(host) else { return Ok(()) };
+        let lock = |host: &HostPlan| -> Result<bool, Failure> {
+            let Some(named) = self.member(host) else { return Ok(false) };
             let order = Order::Lock { id, words: &words };
-            change::carry(&named.carrier, &[order], self.interrupt).map(drop).map_err(|why| {
+            let did = change::carry(&named.carrier, &[order], self.interrupt).map_err(|why| {
                 let failure = failed(&host.name, &why);
                 if why.is_locked() {
                     return failure.with_hint(
@@ -109,20 +116,35 @@ impl Drive<'_> {
                     );
                 }
                 failure
-            })
+            })?;
+            Ok(did == [Did::Made])
         };
-        beside::each(&self.plan.hosts, rotation_core::world::hosts::ssh::CONNECTIONS, lock)
-            .into_iter()
-            .collect()
+        let connections = rotation_core::world::hosts::ssh::CONNECTIONS;
+        let locked = beside::each(&self.plan.hosts, connections, lock);
+        let Some(at) = locked.iter().position(Result::is_err) else { return Ok(()) };
+        // Whoever may not begin leaves no marks that would stop others.
+        let ours = self.plan.hosts.iter().zip(&locked);
+        let ours: Vec<&HostPlan> =
+            ours.filter(|(_, locked)| matches!(locked, Ok(true))).map(|(host, _)| host).collect();
+        beside::each(&ours, connections, |host| {
+            if let Some(named) = self.cluster.machine(&host.name) {
+                let _ = change::carry(&named.carrier, &[Order::Unlock { id }], self.interrupt);
+            }
+        });
+        locked.into_iter().nth(at).map_or(Ok(()), |failed| failed.map(drop))
     }
 
-    /// Gives the machines free.
+    /// Gives the machines free, without what a killed command left beside their files.
     pub(crate) fn unlock(&self) {
         let id = self.plan.id.as_str();
         let unlock = |host: &HostPlan| {
-            if let Some(named) = self.member(host) {
-                // A mark that stays is told by name to whoever comes next, and it goes with the next start of the machine.
-                let _ = change::carry(&named.carrier, &[Order::Unlock { id }], self.interrupt);
+            let Some(named) = self.member(host) else { return };
+            let mut orders: Vec<Order<'_>> =
+                host.files.iter().map(|file| Order::Tidy { path: &file.path }).collect();
+            orders.push(Order::Unlock { id });
+            if let Err(why) = change::carry(&named.carrier, &orders, self.interrupt) {
+                // A mark that stays is told by name to whoever comes next, and goes with the next start of the machine.
+                self.console.warn(&format!("`{}` is not given free: {why}", host.name));
             }
         };
         beside::each(&self.plan.hosts, rotation_core::world::hosts::ssh::CONNECTIONS, unlock);
@@ -135,6 +157,7 @@ impl Drive<'_> {
         if from != to && self.plan.hosts.iter().all(nothing) {
             return Ok(());
         }
+        self.has_contents(&standing, to)?;
         self.note(Event::Phase { stage: to })?;
         self.say(&format!("stage {to}: {}", to.about()));
         let since = self.server_time();
@@ -239,12 +262,21 @@ impl Drive<'_> {
         let mut words = vec![format!("{} files", files.len())];
         for restart in restarts.iter().zip(&did[stay.len()..]) {
             let (restart, did) = restart;
-            if *did == change::Did::Made {
+            if *did == Did::Made {
                 words.push(format!("{} restarted", restart.component.program));
                 self.release(&restart.component.program, &host.name);
             }
         }
         Ok(words.join(", "))
+    }
+
+    /// What is to be written is looked at before the first machine is changed, not when its turn comes.
+    fn has_contents(&self, standing: &Standing, to: Stage) -> Result<(), Failure> {
+        for host in &self.plan.hosts {
+            let seen = standing.host(&host.name).map(|one| one.seen.as_slice()).unwrap_or_default();
+            self.contents(&orders::files(host, seen, to), to)?;
+        }
+        Ok(())
     }
 
     fn named(&self, host: &HostPlan) -> Result<&Named, Failure> {

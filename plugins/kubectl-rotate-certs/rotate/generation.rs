@@ -43,6 +43,8 @@ pub(crate) struct Generation {
     pub(crate) leaves: BTreeMap<[u8; 32], Certificate>,
     /// New keys of those, by the old ones' digests.
     pub(crate) keys: BTreeMap<[u8; 32], PrivateKey>,
+    /// Certificates of today's CAs whose keys are on no machine, so that nobody can make new ones: subject and place.
+    pub(crate) keyless: Vec<String>,
     /// A client of the new cluster CA that has no rights: whoever lets it in trusts that CA.
     pub(crate) probe: Option<(Certificate, PrivateKey)>,
 }
@@ -79,19 +81,33 @@ pub(crate) fn make(
     now: Timestamp,
     interrupt: &Interrupt,
 ) -> Result<Generation, Failure> {
+    let name = |old: &Old| {
+        let name = old.certificate.as_ref().and_then(|ca| ca.subject().common_name());
+        stem(name.unwrap_or(old.track.as_str())).to_owned()
+    };
+    let names: Vec<String> = olds.iter().map(name).collect();
     let mut pairs = Vec::new();
-    for old in olds {
-        pairs.push(next(strategy, old, id, now)?);
+    for (old, name) in olds.into_iter().zip(&names) {
+        // Two CAs of one name make clients try the wrong one first.
+        let shared = names.iter().filter(|one| *one == name).count() > 1;
+        let name =
+            if shared { format!("{name}-{}-{id}", old.track) } else { format!("{name}-{id}") };
+        pairs.push(next(strategy, old, &name, now)?);
     }
-    let mut generation =
-        Generation { pairs, leaves: BTreeMap::new(), keys: BTreeMap::new(), probe: None };
+    let mut generation = Generation {
+        pairs,
+        leaves: BTreeMap::new(),
+        keys: BTreeMap::new(),
+        keyless: Vec::new(),
+        probe: None,
+    };
     if strategy.renews_leaves() {
         leaves(&mut generation, machines, now, interrupt)?;
     }
     Ok(generation)
 }
 
-fn next(strategy: Strategy, old: Old, id: &str, now: Timestamp) -> Result<Pair, Failure> {
+fn next(strategy: Strategy, old: Old, name: &str, now: Timestamp) -> Result<Pair, Failure> {
     let track = old.track;
     let Some(certificate) = &old.certificate else {
         let kind = old.private.as_ref().map_or(KeyType::Rsa(2048), PrivateKey::kind);
@@ -139,14 +155,11 @@ fn next(strategy: Strategy, old: Old, id: &str, now: Timestamp) -> Result<Pair, 
         Strategy::Rolling | Strategy::Window => {
             let private = keys::generate(key_type(certificate.key()))
                 .map_err(|why| Failure::unexpected(why.to_string()))?;
-            let base = certificate.subject().common_name().unwrap_or(track.as_str());
-            // Two CAs of one name make clients try the wrong one first.
-            let common_name = format!("{}-{id}", stem(base));
             let organizations = owned(certificate.subject().organizations());
             let wish = Wish {
                 place: &format!("new {track} CA"),
                 kind: Kind::Authority,
-                common_name: &common_name,
+                common_name: name,
                 organizations: &organizations,
                 sans: &[],
             };
@@ -210,14 +223,17 @@ fn leaves(
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
     let mut found: BTreeMap<[u8; 32], Certificate> = BTreeMap::new();
+    let mut places: BTreeMap<[u8; 32], String> = BTreeMap::new();
     let mut held: BTreeMap<[u8; 32], ()> = BTreeMap::new();
     for machine in machines {
-        for file in machine.seen.files.values() {
+        for (path, file) in &machine.seen.files {
             let Ok(bytes) = &file.content else { continue };
             each_block(bytes, &mut |block| {
                 if let Some(leaf) = certificate(block)
                     && generation.signer(&leaf).is_some()
                 {
+                    let place = format!("{}:{path}", machine.name);
+                    places.entry(*leaf.fingerprint().as_bytes()).or_insert(place);
                     found.entry(*leaf.fingerprint().as_bytes()).or_insert(leaf);
                 }
                 if let Some(key) = key_of(block) {
@@ -227,7 +243,13 @@ fn leaves(
         }
     }
     // A certificate whose key is on no machine is somebody else's copy: a new one would fit no key there.
-    found.retain(|_, leaf| held.contains_key(leaf.key_digest().as_bytes()));
+    let (found, keyless): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        found.into_iter().partition(|(_, leaf)| held.contains_key(leaf.key_digest().as_bytes()));
+    let place = |fingerprint: &[u8; 32]| places.get(fingerprint).map_or("", String::as_str);
+    generation.keyless = keyless
+        .iter()
+        .map(|(fingerprint, leaf)| format!("{} in {}", leaf.subject(), place(fingerprint)))
+        .collect();
     let mut olds: BTreeMap<[u8; 32], KeyType> =
         found.values().map(|leaf| (*leaf.key_digest().as_bytes(), key_type(leaf.key()))).collect();
     let coupled = coupled(generation, machines, &olds)?;

@@ -2,6 +2,7 @@
 
 use super::reach::Machine;
 use super::stage::Track;
+use crate::inspect::flags::Programs;
 use rotation_core::facts::credential::Digest;
 use rotation_core::facts::exit::{Exit, Fault};
 use rotation_core::facts::private_key::PrivateKey;
@@ -88,7 +89,8 @@ fn authority(track: Track, machines: &[Machine]) -> Result<Old, OldError> {
 
 fn tokens(machines: &[Machine]) -> Result<Old, OldError> {
     let mut found: BTreeMap<[u8; 32], Vec<String>> = BTreeMap::new();
-    for (place, bytes) in files(machines, |role| role.part == Part::TokenSigner) {
+    let signers = told(machines, &[Part::TokenSigner]);
+    for (place, bytes) in files(machines, |role| role.part == Part::TokenSigner).chain(signers) {
         for block in read_pem(bytes).blocks {
             if let KeyPart::Public(key) = private_part(&block) {
                 found.entry(*key.as_bytes()).or_default().push(place.clone());
@@ -128,6 +130,21 @@ fn files<'a>(
     })
 }
 
+/// Files that components name for such a use, whatever else they are for: a key may serve and sign tokens.
+fn told<'a>(machines: &'a [Machine], parts: &[Part]) -> Vec<(String, &'a [u8])> {
+    let programs = Programs::embedded();
+    let mut found = Vec::new();
+    for machine in machines {
+        for used in machine.looked.told.iter().flat_map(|invocation| programs.uses(invocation)) {
+            let wanted = used.role.is_some_and(|role| parts.contains(&role.part));
+            if let Some(bytes) = machine.bytes(&used.path).filter(|_| wanted) {
+                found.push((format!("{}:{}", machine.name, used.path), bytes));
+            }
+        }
+    }
+    found
+}
+
 /// The certificates of a file.
 pub(crate) fn certificates(bytes: &[u8]) -> Vec<Certificate> {
     read_pem(bytes).blocks.iter().filter_map(certificate).collect()
@@ -156,8 +173,9 @@ pub(crate) fn public_of(block: &Block) -> Option<Digest> {
 /// The keys by which tokens are signed or checked.
 pub(crate) fn token_keys(machines: &[Machine]) -> Vec<Digest> {
     let of_tokens = |role: Role| matches!(role.part, Part::TokenSigner | Part::TokenVerifier);
+    let named = told(machines, &[Part::TokenSigner, Part::TokenVerifier]);
     let mut keys: Vec<Digest> = Vec::new();
-    for (_, bytes) in files(machines, of_tokens) {
+    for (_, bytes) in files(machines, of_tokens).chain(named) {
         for block in &read_pem(bytes).blocks {
             let of_certificate = certificate(block).map(|leaf| leaf.key_digest());
             let key = key_of(block).or_else(|| public_of(block)).or(of_certificate);

@@ -26,23 +26,32 @@ pub(crate) fn files<'a>(host: &'a HostPlan, seen: &[State], to: Stage) -> Vec<&'
         .filter(|(file, state)| file.at(to) != *state)
         .map(|(file, _)| file)
         .collect();
-    due.sort_by_key(|file| rank(file, to));
+    // A certificate comes right after its key: whoever looks in between finds one pair that does not fit, and not all.
+    due.sort_by_key(|file| (rank(file, to), stem(&file.path), !is_key(&file.path)));
     due
 }
 
+fn is_key(path: &str) -> bool {
+    path.ends_with(".key") || path.ends_with("-key.pem")
+}
+
+/// What a certificate and its key have in common.
+fn stem(path: &str) -> &str {
+    let ends = ["-key.pem", ".key", ".crt", ".pem"];
+    ends.iter().find_map(|end| path.strip_suffix(end)).unwrap_or(path)
+}
+
 fn rank(file: &FilePlan, to: Stage) -> u8 {
-    let is_key = file.path.ends_with(".key") || file.path.ends_with("-key.pem");
     match file.at(to) {
         State::Absent => 9,
         // A file that is read by nobody yet.
-        State::File(_) if *file.at(Stage::Before) == State::Absent => u8::from(!is_key),
+        State::File(_) if *file.at(Stage::Before) == State::Absent => u8::from(!is_key(&file.path)),
         // The controller manager must not meet two CAs in the file by which it signs: it is told of the other file before
         // the second CA comes, and of this one after it went.
         State::File(_) if file.settings && to == Stage::Accept => 2,
         State::File(_) if file.settings => 7,
         // A server that sees a new certificate takes the key that stands beside it in that moment.
-        State::File(_) if is_key => 3,
-        State::File(_) => 4,
+        State::File(_) => 3,
         State::Link(_) => 6,
         State::Other(_) => 8,
     }

@@ -7,7 +7,7 @@ use crate::inspect::places::Places;
 use crate::inspect::reading::Reading;
 use rotation_core::cli::failure::Failure;
 use rotation_core::facts::exit::Exit;
-use rotation_core::facts::host::HostSeen;
+use rotation_core::facts::host::{FileFault, HostSeen};
 use rotation_core::facts::sighting::Host;
 use rotation_core::world::beside;
 use rotation_core::world::hosts::change::Carrier;
@@ -71,6 +71,7 @@ pub(crate) fn look(named: &[Named], interrupt: &Interrupt) -> Result<Vec<Machine
             }
         }
         .map_err(|why| unreachable(&named.name, &why))?;
+        readable(&named.name, &seen)?;
         let host = Host::named(&named.name);
         let looked = host::interpret(&host, &seen, &layouts, &programs, &reading, false);
         Ok(Machine {
@@ -94,6 +95,22 @@ fn tree(root: &Path, patterns: &[String], layouts: &[Places], programs: &Program
         seen.files.extend(local::look(root, &more).files);
     }
     seen
+}
+
+/// What cannot be read would be left out, and break with the old generation's end.
+fn readable(name: &str, seen: &HostSeen) -> Result<(), Failure> {
+    let unread = seen.files.iter().find_map(|(path, file)| match &file.content {
+        Err(why @ (FileFault::Denied | FileFault::TooLarge(_) | FileFault::Other(_))) => {
+            Some((path, why))
+        }
+        Ok(_)
+        | Err(FileFault::Absent | FileFault::Directory | FileFault::Special | FileFault::Loop) => {
+            None
+        }
+    });
+    let Some((path, why)) = unread else { return Ok(()) };
+    Err(Failure::refused(format!("cannot read `{path}` on `{name}`: {why}"))
+        .with_hint("read as root there: `ssh = \"root@MACHINE\"`, or `sudo = true` in `[ssh]`"))
 }
 
 fn unreachable(name: &str, why: &SshError) -> Failure {

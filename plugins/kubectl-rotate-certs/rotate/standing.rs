@@ -26,6 +26,9 @@ pub(crate) struct HostStanding {
     pub(crate) changed: Vec<String>,
     /// Why it could not be looked at.
     pub(crate) unknown: Option<String>,
+    /// Stages of each file that was seen, in order.
+    #[serde(skip)]
+    pub(crate) stages_of_files: Vec<Vec<Stage>>,
     /// What stands at each file of the plan, in its order.
     #[serde(skip)]
     pub(crate) seen: Vec<State>,
@@ -62,6 +65,7 @@ fn standing(host: &HostPlan, seen: Result<Vec<State>, String>) -> HostStanding {
         of: host.files.len(),
         changed: Vec::new(),
         unknown: None,
+        stages_of_files: Vec::new(),
         seen: Vec::new(),
     };
     let seen = match seen {
@@ -74,9 +78,10 @@ fn standing(host: &HostPlan, seen: Result<Vec<State>, String>) -> HostStanding {
         if stages.is_empty() {
             standing.changed.push(file.path.clone());
         }
-        for stage in stages {
+        for stage in &stages {
             standing.files[stage.index()] += 1;
         }
+        standing.stages_of_files.push(stages);
     }
     let whole = |stage: &Stage| standing.files[stage.index()] == standing.of;
     standing.stages = Stage::ALL.into_iter().filter(whole).collect();
@@ -102,16 +107,14 @@ impl Standing {
         stages.into_iter().rev().find(|stage| self.is_at(*stage))
     }
 
-    /// The stage that the furthest machine has something of.
+    /// The stage that the furthest file has been brought to: one that stands in no earlier stage as it is proves it.
     pub(crate) fn furthest(&self, route: &[Stage]) -> Stage {
-        let begun = |stage: &Stage| {
-            self.hosts.iter().any(|host| {
-                let before = previous(route, *stage);
-                host.files[stage.index()] > host.files[before.index()]
-                    || (host.stages.contains(stage) && !host.stages.contains(&before))
-            })
+        let all = self.hosts.iter().flat_map(|host| &host.stages_of_files);
+        let earliest = |stages: &Vec<Stage>| {
+            let on_the_way = |stage: &&Stage| **stage == Stage::Before || route.contains(stage);
+            stages.iter().find(on_the_way).copied()
         };
-        route.iter().rev().copied().find(|stage| begun(stage)).unwrap_or(Stage::Before)
+        all.filter_map(earliest).max().unwrap_or(Stage::Before)
     }
 
     /// Files that nobody of us wrote, with their machines.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rotation_core::apply::journal::{Chain, History, read as read_journal};
 use rotation_core::cli::failure::Failure;
 use rotation_core::facts::credential::Digest;
-use rotation_core::world::files::{self, AppendFile, Lock};
+use rotation_core::world::files::{self, AppendFile, FileError, Lock};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -113,11 +113,29 @@ impl Work {
     /// Takes the lock and opens the journal.
     pub(crate) fn lock(&self) -> Result<Locked, Failure> {
         files::private_directory(&self.path)?;
-        let lock = Lock::take(&self.path.join("lock"))?;
+        let lock = Lock::take(&self.path.join("lock")).map_err(|why| self.taken(why))?;
         let mut journal = AppendFile::open(&self.path.join("journal.jsonl"))?;
         journal.cut_torn_line()?;
         let chain = Chain::after(&journal.read()?);
         Ok(Locked { _lock: lock, journal, chain })
+    }
+
+    /// Who has the lock, and since when: the journal knows.
+    fn taken(&self, why: FileError) -> Failure {
+        let begun = self.history().ok().and_then(|history| {
+            history.entries.into_iter().rev().find_map(|entry| match entry.event {
+                Event::Begin { verb, who, .. } => Some((verb, who, entry.at)),
+                _ => None,
+            })
+        });
+        match begun.filter(|_| why.is_locked()) {
+            Some((verb, who, at)) => {
+                let at = at.strftime("%Y-%m-%d %H:%M:%SZ");
+                Failure::refused(format!("`{verb}` is at work on this rotation, by {who} since {at}"))
+                    .with_hint("wait until it has ended, or look at where it stands with `kubectl rotate-certs status`")
+            }
+            None => why.into(),
+        }
     }
 
     /// What happened until now.

@@ -38,8 +38,15 @@ pub(crate) fn run(args: &ApplyArgs, console: &Console) -> Result<Exit, Failure> 
             drawn.plan
         }
     };
-    let mut drive = context.drive(&plan, &args.change)?;
     let last = args.until.unwrap_or_else(|| last_of(plan.strategy));
+    if last > last_of(plan.strategy) && plan.route().contains(&last) {
+        return Err(Failure::refused(format!("stage {last} is not reached without a proof"))
+            .with_hint(format!(
+                "prove that nobody needs the old generation, and drop it, with `{} finish`",
+                TOOL.name
+            )));
+    }
+    let mut drive = context.drive(&plan, &args.change)?;
     begin(&mut drive, "apply")?;
     let result = through(&mut drive, &plan, last, args.change.keep_pods);
     end(&mut drive, &plan, &result)?;
@@ -111,9 +118,17 @@ fn through(
     keep_pods: bool,
 ) -> Result<Stage, Failure> {
     let standing = drive.look()?;
+    let furthest = standing.furthest(plan.route());
+    if furthest > last_of(plan.strategy) && !standing.is_at(furthest) {
+        return Err(Failure::refused("the old generation is dropped on some machines already")
+            .with_hint(format!(
+                "go on with `{0} finish`, or back with `{0} rollback`",
+                TOOL.name
+            )));
+    }
     let mut reached = standing.reached(plan.route()).unwrap_or_else(|| {
         // In the middle of a move: what lies before the furthest machine was reached by all.
-        previous(plan.route(), standing.furthest(plan.route()))
+        previous(plan.route(), furthest)
     });
     for stage in plan.route() {
         let again = *stage == reached && reached != Stage::Before;

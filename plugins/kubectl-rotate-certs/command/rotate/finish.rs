@@ -60,6 +60,15 @@ fn finish(drive: &mut Drive<'_>, plan: &Plan, only_prove: bool) -> Result<Stage,
             return Ok(Stage::Switch);
         }
     }
+    if only_prove {
+        return Ok(Stage::Retire);
+    }
+    if let Some(stranger) = drive.strangers().first() {
+        return Err(Failure::refused(format!(
+            "`{stranger}` is in the file of machines, and this rotation does not know it: it may need the old generation"
+        ))
+        .with_hint("take it out of the file once its certificates are of the new generation"));
+    }
     drive.bring(Stage::Switch, Stage::Retire)?;
     Ok(Stage::Retire)
 }

@@ -5,6 +5,8 @@ PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL PATH
 umask 077
 root='@ROOT@'
+lock=$root/run/kubernetes-rotation.lock
+alone=
 encode() { base64 | tr -d '\n'; }
 decode() { printf %s "$1" | base64 -d; }
 order=0
@@ -128,7 +130,8 @@ restart() {
         done
         ;;
     wait) ;;
-    run) sh -c "$(decode "$5")" >/dev/null 2>&1 </dev/null || fail "the command that restarts $1 ended with $?" ;;
+    # What it starts is not to hold the lock for as long as it runs.
+    run) sh -c "$(decode "$5")" >/dev/null 2>&1 </dev/null 9<&- || fail "the command that restarts $1 ended with $?" ;;
     esac
     end=$(($(date +%s) + $3))
     while :; do
@@ -142,22 +145,47 @@ restart() {
     done
     answer made
 }
-# Who works here: one rotation at a time.
+# A command that was killed leaves behind what it had ordered, and that is carried out to its end: it is waited for.
+alone() {
+    [ -z "$alone" ] && [ -e "$lock" ] && command -v flock >/dev/null || return 0
+    alone=yes
+    exec 9<"$lock"
+    end=$(($(date +%s) + 600))
+    until flock -n 9; do
+        [ "$(date +%s)" -lt "$end" ] || fail "the orders of an earlier command are still carried out"
+        pause
+    done
+}
+# Who works here: one rotation at a time. A lock is there as a whole, or not at all.
 lock() {
-    path=$root/run/kubernetes-rotation.lock
-    mkdir -p "${path%/*}"
-    if [ -e "$path" ]; then
-        read -r holder words <"$path"
-        [ "$holder" = "$1" ] || fail "locked $(decode "$words")"
-        answer same
+    (umask 022 && mkdir -p "${lock%/*}")
+    temporary=$lock.new
+    rm -f "$temporary"
+    (set -C && printf '%s %s\n' "$1" "$2" >"$temporary") 2>/dev/null ||
+        { rm -f "$temporary"; fail "cannot lock $lock"; }
+    if ln "$temporary" "$lock" 2>/dev/null; then
+        rm -f "$temporary"
+        answer made
         return
     fi
-    (set -C && printf '%s %s\n' "$1" "$2" >"$path") 2>/dev/null || fail "cannot lock $path"
-    answer made
+    rm -f "$temporary"
+    [ -f "$lock" ] || fail "cannot lock $lock"
+    read -r holder words <"$lock"
+    [ "$holder" = "$1" ] || fail "locked $(decode "$words")"
+    alone
+    answer same
 }
 unlock() {
-    path=$root/run/kubernetes-rotation.lock
-    [ -e "$path" ] && read -r holder words <"$path" && [ "$holder" = "$1" ] && rm -f "$path"
+    [ -e "$lock" ] && read -r holder words <"$lock" && [ "$holder" = "$1" ] && rm -f "$lock" "$lock.new"
+    answer made
+}
+# What a kill left beside a file: it may hold a key.
+tidy() {
+    beside "$root$(decode "$1")"
+    if [ -e "$temporary" ] || [ -L "$temporary" ]; then
+        rm -f "$temporary" || fail "cannot remove $temporary"
+        flush "$directory"
+    fi
     answer made
 }
 look() {
@@ -173,6 +201,7 @@ for tool in base64 sha256sum stat readlink mv tr; do
 done
 while read -r verb a b c d e f; do
     order=$((order + 1))
+    case $verb in put | link | remove | restart | tidy) alone ;; esac
     case $verb in
     put) put "$a" "$b" "$c" "$d" "$e" "$f" ;;
     link) link "$a" "$b" "$c" ;;
@@ -181,6 +210,7 @@ while read -r verb a b c d e f; do
     look) look "$a" ;;
     lock) lock "$a" "$b" ;;
     unlock) unlock "$a" ;;
+    tidy) tidy "$a" ;;
     *) fail "damaged orders" ;;
     esac
 done

@@ -115,6 +115,11 @@ pub enum Order<'a> {
         /// Who and since when, in words.
         words: &'a str,
     },
+    /// Take away what a killed command left beside a file.
+    Tidy {
+        /// The file.
+        path: &'a str,
+    },
     /// Say that it works here no more.
     Unlock {
         /// The rotation's name.
@@ -153,6 +158,7 @@ impl Order<'_> {
                 format!("restart {program} {word} {limit} {files} {command}")
             }
             Self::Lock { id, words } => format!("lock {id} {}", encode(words)),
+            Self::Tidy { path } => format!("tidy {}", encode(path)),
             Self::Unlock { id } => format!("unlock {id}"),
         };
         input.push_str(&line);
