@@ -102,8 +102,8 @@ stage retire: the old generation is trusted nowhere
   m1: /etc/kubernetes/scheduler.conf: DIGEST becomes DIGEST (kubeconfig)
   m1: /etc/kubernetes/super-admin.conf: DIGEST becomes DIGEST (kubeconfig)
   m1: /etc/kubernetes/manifests/kube-controller-manager.yaml: DIGEST becomes DIGEST (flags of the controller manager)
-  m1: /etc/kubernetes/pki/rotation-signer.key: DIGEST becomes - (key of the CA that signs)
   m1: /etc/kubernetes/pki/rotation-signer.crt: DIGEST becomes - (the CA that signs)
+  m1: /etc/kubernetes/pki/rotation-signer.key: DIGEST becomes - (key of the CA that signs)
   m1: restart etcd: ended, and started by its supervisor
   m1: restart kube-apiserver: ended, and started by its supervisor
   m1: restart kube-controller-manager: started anew by its manifest

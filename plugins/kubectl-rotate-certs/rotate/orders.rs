@@ -27,7 +27,10 @@ pub(crate) fn files<'a>(host: &'a HostPlan, seen: &[State], to: Stage) -> Vec<&'
         .map(|(file, _)| file)
         .collect();
     // A certificate comes right after its key: whoever looks in between finds one pair that does not fit, and not all.
-    due.sort_by_key(|file| (rank(file, to), stem(&file.path), !is_key(&file.path)));
+    due.sort_by_key(|file| {
+        let goes = *file.at(to) == State::Absent;
+        (rank(file, to), stem(&file.path), is_key(&file.path) == goes)
+    });
     due
 }
 
