@@ -155,4 +155,9 @@ fn machines_are_reached_by_whatever_name_ssh_knows() {
     let why =
         "# CHECK: it could not be looked at: connect to host 10.0.0.2 port 22: Connection refused";
     assert!(draft.contains(why), "{draft}");
+    // Without any draft, the reason is told all the same.
+    let words = ["-c", "PATH=bin:$PATH exec \"$0\" discover --ssh w9=10.0.0.9", TOOL];
+    let outcome = world.outcome(Command::new("sh").args(words));
+    assert_eq!(outcome.code, 4, "{}", outcome.text());
+    assert!(outcome.stderr.contains("cannot look at `w9`: connect to host"), "{}", outcome.text());
 }

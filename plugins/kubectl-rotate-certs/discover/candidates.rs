@@ -110,7 +110,8 @@ pub(crate) fn named(args: &DiscoverArgs) -> Result<Vec<Candidate>, Failure> {
             return Err(Failure::usage(format!("`{word}` is no name of a machine")));
         }
         let host = machine.rsplit_once('@').map_or(machine, |(_, host)| host);
-        let address = host.parse().ok();
+        // A tunnel's end here is no address of the machine.
+        let address = host.parse().ok().filter(|at: &IpAddr| !at.is_loopback());
         all.push(Candidate {
             addresses: address.into_iter().collect(),
             ..Candidate::new(name, Way::Ssh(machine.to_owned()))

@@ -10,6 +10,7 @@ use crate::TOOL;
 use crate::rotate::document::Authority;
 use crate::rotate::stage::Track;
 use jiff::Timestamp;
+use rotation_core::facts::credential::Digest;
 use rotation_core::facts::duration::human;
 use rotation_core::tell::page::mark::{Mark, tag};
 use rotation_core::tell::page::text::{Path, Shown, count};
@@ -52,7 +53,7 @@ fn moment(at: Timestamp) -> Markup {
     html! { time datetime=(at) { (at.strftime("%Y-%m-%d %H:%M:%S").to_string()) } }
 }
 
-fn short(digest: impl ToString) -> String {
+fn short(digest: Digest) -> String {
     digest.to_string().chars().take(DIGITS).collect()
 }
 
@@ -169,6 +170,9 @@ fn day(at: Timestamp) -> Markup {
     html! { time datetime=(at) { (at.strftime("%Y-%m-%d").to_string()) } }
 }
 
+/// A path, and the subjects of the certificates that go and that come.
+type Key<'a> = (&'a str, Vec<String>, Vec<String>);
+
 /// A file of several machines whose certificates are for the same subjects.
 #[derive(Default)]
 struct Files<'a> {
@@ -178,8 +182,8 @@ struct Files<'a> {
 }
 
 /// Each machine has certificates of its own: what differs by the machine's name alone is one row.
-fn files(account: &Account) -> Vec<((&str, Vec<String>, Vec<String>), Files<'_>)> {
-    let mut files: BTreeMap<(&str, Vec<String>, Vec<String>), Files<'_>> = BTreeMap::new();
+fn files(account: &Account) -> BTreeMap<Key<'_>, Files<'_>> {
+    let mut files: BTreeMap<Key<'_>, Files<'_>> = BTreeMap::new();
     for one in &account.certificates {
         let subjects = |all: &[Named]| -> Vec<String> {
             all.iter().map(|named| named.subject.replace(&one.host, "#")).collect()
@@ -190,7 +194,7 @@ fn files(account: &Account) -> Vec<((&str, Vec<String>, Vec<String>), Files<'_>)
         row.old.extend(&one.old);
         row.new.extend(&one.new);
     }
-    files.into_iter().collect()
+    files
 }
 
 fn gates(account: &Account) -> Markup {
@@ -269,6 +273,7 @@ fn command_row(number: usize, run: &Run) -> Markup {
 mod tests {
     use super::*;
     use crate::report::read::tests::{TROUBLED, account};
+    use std::fmt::Write as _;
 
     #[test]
     fn a_page_tells_all_of_it_and_holds_nothing_that_runs() {
@@ -295,7 +300,7 @@ mod tests {
     fn a_thousand_machines_are_no_thousand_rows() {
         let mut words = "begin apply".to_owned();
         for n in 0..1000 {
-            words.push_str(&format!(";intent w{n} accept;done w{n} accept 900"));
+            let _ = write!(words, ";intent w{n} accept;done w{n} accept 900");
         }
         words.push_str(";end 0 accept");
         let page = of(&account(&words));

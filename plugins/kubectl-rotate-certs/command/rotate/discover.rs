@@ -31,6 +31,11 @@ pub(crate) fn run(args: &DiscoverArgs, console: &Console) -> Result<Exit, Failur
         look(&mut machines, args, &interrupt)?;
     }
     if !machines.iter().any(|machine| machine.control_plane) {
+        for machine in &machines {
+            if let Some(Err(why)) = &machine.probe {
+                console.warn(&format!("cannot look at `{}`: {why}", machine.name));
+            }
+        }
         return Err(Failure::refused("no machine runs a control plane, as far as was seen").with_hint(
             "name the machines that do: `--ssh NAME=HOST` or `--root NAME=DIR` for each, with --sudo where only root may read",
         ));
