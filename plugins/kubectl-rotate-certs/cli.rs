@@ -63,6 +63,8 @@ pub(crate) enum Verb {
     Inspect(Box<crate::inspect::args::InspectArgs>),
     /// Look at every place, and say what is wrong: torn rotations, places that lag behind, dates, keys, modes
     Check(Box<crate::inspect::check_args::CheckArgs>),
+    /// Draft the file of machines, from the API or from the machines themselves
+    Discover(Box<crate::discover::args::DiscoverArgs>),
     /// Draw the plan of a rotation, and show it
     Plan(Box<crate::rotate::args::PlanArgs>),
     /// Go through the stages of a rotation, or go on where it stopped
@@ -73,6 +75,8 @@ pub(crate) enum Verb {
     Rollback(Box<crate::rotate::args::RollbackArgs>),
     /// Prove that nobody needs the old generation, and drop it
     Finish(Box<crate::rotate::args::FinishArgs>),
+    /// Tell a rotation from its directory: what was replaced, by whom, when, and what the cluster answered
+    Report(Box<crate::report::args::ReportArgs>),
     /// Completion for shells and for kubectl
     Completion(CompletionArgs),
 }

@@ -26,11 +26,13 @@ pub(crate) fn run(args: Args, console: &Console) -> Result<Exit, Failure> {
         Verb::Verify(verify) => verify::run(verify, console),
         Verb::Check(check) => check::run(check, console),
         Verb::Inspect(inspect) => inspect::run(inspect, console),
+        Verb::Discover(discover) => rotate::discover::run(discover, console),
         Verb::Plan(plan) => rotate::plan::run(plan, console),
         Verb::Apply(apply) => rotate::apply::run(apply, console),
         Verb::Status(status) => rotate::status::run(status, console),
         Verb::Rollback(rollback) => rotate::rollback::run(rollback, console),
         Verb::Finish(finish) => rotate::finish::run(finish, console),
+        Verb::Report(report) => rotate::report::run(report, console),
         Verb::Completion(args) => completion::run(*args, console),
     }
 }

@@ -3,12 +3,14 @@
 
 mod cli;
 mod command;
+mod discover;
 mod generate;
 mod inspect;
 mod issue;
 mod layout;
 mod observe;
 mod page;
+mod report;
 mod rotate;
 mod verify;
 

@@ -3,7 +3,7 @@
 pub(crate) mod args;
 #[cfg(test)]
 mod fuzz;
-mod junit;
+pub(crate) mod junit;
 mod report;
 pub(crate) mod rows;
 mod sarif;

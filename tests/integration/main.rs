@@ -27,6 +27,8 @@ mod pages;
 mod promises;
 mod reset;
 mod reset_on_lab;
+#[path = "../report/rotation.rs"]
+mod rotation;
 mod runbook;
 mod stale;
 #[path = "../inspect/world.rs"]

@@ -2,6 +2,7 @@
 
 use crate::harness::{Case, Need, cases};
 use crate::mixed::{mixed, page};
+use crate::rotation::{done, rotated};
 use crate::trees::World;
 use serde_json::Value;
 use std::fs;
@@ -12,6 +13,8 @@ pub(crate) fn cases() -> Vec<Case> {
     cases![
         a_page_fits_its_window_and_can_be_read: Need::Program("chromium", "chromium");
         a_page_is_printed: Need::Program("chromium", "chromium");
+        a_page_of_evidence_fits_its_window_and_can_be_read: Need::Program("chromium", "chromium");
+        a_page_of_evidence_is_printed: Need::Program("chromium", "chromium");
     ]
 }
 
@@ -20,6 +23,13 @@ fn world() -> World {
     let world = mixed();
     let (_, outcome) = page(&world, "check");
     assert_eq!(outcome.code, 3, "{}", outcome.text());
+    world
+}
+
+/// The page of a rotation that went a way back in between.
+fn evidence() -> World {
+    let world = rotated();
+    done(&world, "report --html page.html");
     world
 }
 
@@ -51,7 +61,14 @@ fn url(path: &Path) -> String {
 }
 
 fn a_page_fits_its_window_and_can_be_read() {
-    let world = world();
+    fits(&world());
+}
+
+fn a_page_of_evidence_fits_its_window_and_can_be_read() {
+    fits(&evidence());
+}
+
+fn fits(world: &World) {
     let dir = world.directory();
     for width in [400, 1280] {
         let look = dir.join("look.html");
@@ -87,8 +104,16 @@ fn picture(dir: &Path) {
 
 fn a_page_is_printed() {
     let world = world();
+    picture(&world.directory());
+    prints(&world);
+}
+
+fn a_page_of_evidence_is_printed() {
+    prints(&evidence());
+}
+
+fn prints(world: &World) {
     let dir = world.directory();
-    picture(&dir);
     let (page, pdf) = (dir.join("page.html"), dir.join("page.pdf"));
     let to = format!("--print-to-pdf={}", pdf.display());
     let (_, console) = chromium(&dir, &[&to, "--no-pdf-header-footer", &url(&page)]);

@@ -23,7 +23,7 @@ use std::fmt::Write as _;
 
 /// Runs the command.
 pub(super) fn run(args: &CheckArgs, console: &Console) -> Result<Exit, Failure> {
-    page::has_place(&args.page)?;
+    page::has_place(args.page.html.as_deref())?;
     if args.watch.is_some() && !matches!(args.output, CheckFormat::Text | CheckFormat::Json) {
         return Err(Failure::usage("--watch tells what changes: with `-o text` or `-o json`")
             .with_hint("figures that follow are in the file of --textfile"));

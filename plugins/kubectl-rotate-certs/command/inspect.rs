@@ -17,7 +17,7 @@ use rotation_core::world::survey;
 /// Runs the command.
 pub(super) fn run(args: &InspectArgs, console: &Console) -> Result<Exit, Failure> {
     let at = args.sources.at.unwrap_or_else(|| SystemClock::start().now());
-    page::has_place(&args.page)?;
+    page::has_place(args.page.html.as_deref())?;
     let judged = args.page.html.is_some();
     let interrupt = observe::interrupt(&args.sources, false)?;
     let gathered = observe::gather(&args.sources, console, judged, &interrupt)?;

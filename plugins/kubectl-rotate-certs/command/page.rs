@@ -8,8 +8,8 @@ use rotation_core::world::files;
 use std::path::Path;
 
 /// Whether there is a place for the page.
-pub(super) fn has_place(args: &PageArgs) -> Result<(), Failure> {
-    match &args.html {
+pub(super) fn has_place(html: Option<&Path>) -> Result<(), Failure> {
+    match html {
         Some(path) if path == Path::new("-") => {
             Err(Failure::usage("--html needs a file: the result itself goes to standard output")
                 .with_hint("name a file, such as `--html certificates.html`"))
@@ -22,7 +22,12 @@ pub(super) fn has_place(args: &PageArgs) -> Result<(), Failure> {
 /// Writes it, for this user alone: it says where private keys lie.
 pub(super) fn write(args: &PageArgs, page: &Page<'_>, console: &Console) -> Result<(), Failure> {
     let Some(path) = &args.html else { return Ok(()) };
-    files::replace(path, page::of(page).as_bytes()).map_err(advised)?;
+    save(path, &page::of(page), console)
+}
+
+/// The same for a page that is there.
+pub(super) fn save(path: &Path, page: &str, console: &Console) -> Result<(), Failure> {
+    files::replace(path, page.as_bytes()).map_err(advised)?;
     console.note(&format!("the page is in {}", path.display()));
     Ok(())
 }

@@ -2,9 +2,11 @@
 
 pub(super) mod apply;
 mod context;
+pub(super) mod discover;
 pub(super) mod finish;
 pub(super) mod plan;
 mod proof;
+pub(super) mod report;
 pub(super) mod rollback;
 mod show;
 pub(super) mod status;

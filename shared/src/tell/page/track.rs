@@ -10,13 +10,21 @@ use maud::{Markup, html};
 /// How high one bar is, in pixels.
 const HEIGHT: u32 = 20;
 
+/// Steps of an axis, in milliseconds, and how many of them it has at most: on a phone, labels stand side by side.
+const TICKS: i128 = 4;
+const DAY: i128 = 86_400_000;
+const STEPS: [i128; 24] = [
+    1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 30_000, 60_000, 120_000,
+    300_000, 600_000, 1_800_000, 3_600_000, 7_200_000, 21_600_000, DAY,
+];
+
 /// A common axis of several bars.
 #[derive(Clone, Debug)]
 pub struct Axis {
     /// The first moment that has a place.
     zero: Timestamp,
-    /// Seconds behind it, and what stands there; evenly spaced, whatever lies between them.
-    ticks: Vec<(i64, String)>,
+    /// Milliseconds behind it, and what stands there; evenly spaced, whatever lies between them.
+    ticks: Vec<(i128, String)>,
     /// What of the width lies before the first moment, for what is over.
     before: f64,
 }
@@ -56,27 +64,39 @@ impl Axis {
         let ticks = all.iter().take(needed.max(1) + 1);
         Self {
             zero: now,
-            ticks: ticks.map(|(seconds, label)| (*seconds, (*label).to_owned())).collect(),
+            ticks: ticks
+                .map(|(seconds, label)| (i128::from(*seconds) * 1000, (*label).to_owned()))
+                .collect(),
             before: if is_something_over { 8.0 } else { 0.0 },
         }
     }
 
+    /// What went on between two moments, every part of it equally wide.
+    pub fn during(from: Timestamp, to: Timestamp) -> Self {
+        let span = to.duration_since(from).as_millis().max(1);
+        let step = STEPS.iter().find(|step| **step * TICKS >= span);
+        // Longer than any command takes: whole days.
+        let step = step.copied().unwrap_or_else(|| (span / (TICKS * DAY) + 1) * DAY);
+        let last = (span + step - 1) / step;
+        let ticks = (0..=last).map(|index| (index * step, lasting(index * step)));
+        Self { zero: from, ticks: ticks.collect(), before: 0.0 }
+    }
+
     /// Where a moment stands, in percent of the width.
     pub fn place(&self, at: Timestamp) -> f64 {
-        let seconds = at.duration_since(self.zero).as_secs();
+        let behind = at.duration_since(self.zero).as_millis();
         if at.duration_since(self.zero) < SignedDuration::ZERO {
             return 0.0;
         }
         let steps = self.ticks.len().saturating_sub(1).max(1);
         #[expect(clippy::cast_precision_loss, reason = "a place on paper")]
-        let along =
-            self.ticks.windows(2).enumerate().find(|(_, pair)| seconds <= pair[1].0).map_or(
-                steps as f64,
-                |(index, pair)| {
-                    let width = (pair[1].0 - pair[0].0) as f64;
-                    index as f64 + (seconds - pair[0].0) as f64 / width
-                },
-            );
+        let along = self.ticks.windows(2).enumerate().find(|(_, pair)| behind <= pair[1].0).map_or(
+            steps as f64,
+            |(index, pair)| {
+                let width = (pair[1].0 - pair[0].0) as f64;
+                index as f64 + (behind - pair[0].0) as f64 / width
+            },
+        );
         self.on_page(along)
     }
 
@@ -128,6 +148,13 @@ impl Axis {
         let steps = self.ticks.len().saturating_sub(1).max(1) as f64;
         self.before + along / steps * (100.0 - self.before)
     }
+}
+
+/// `0`, `20 ms`, `30 s`, `5 min`, `2 h`: the largest unit in which it is a whole number.
+fn lasting(millis: i128) -> String {
+    let units = [(DAY, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s"), (1, "ms")];
+    let unit = units.iter().find(|(unit, _)| millis % unit == 0 && millis > 0);
+    unit.map_or_else(|| "0".to_owned(), |(unit, name)| format!("{} {name}", millis / unit))
 }
 
 /// The end of a bar: each mark has a shape of its own.
@@ -182,6 +209,27 @@ mod tests {
         assert!(labels(0).contains(">1 d<") && !labels(0).contains(">7 d<"));
         assert!(labels(20).contains(">30 d<") && !labels(20).contains(">90 d<"));
         assert!(labels(99_999).contains(">30 y<"));
+    }
+
+    #[test]
+    fn a_span_is_divided_evenly() {
+        let at = |millis| Timestamp::UNIX_EPOCH + SignedDuration::from_millis(millis);
+        for (span, labels) in [
+            (0, "0, 1 ms"),
+            (7, "0, 2 ms, 4 ms, 6 ms, 8 ms"),
+            (1500, "0, 500 ms, 1 s, 1500 ms"),
+            (95_000, "0, 30 s, 1 min, 90 s, 2 min"),
+            (14_400_000, "0, 1 h, 2 h, 3 h, 4 h"),
+            (400 * 86_400_000, "0, 101 d, 202 d, 303 d, 404 d"),
+        ] {
+            let axis = Axis::during(at(0), at(span));
+            let seen: Vec<&str> = axis.ticks.iter().map(|(_, label)| label.as_str()).collect();
+            assert_eq!(seen.join(", "), labels, "{span}");
+        }
+        let axis = Axis::during(at(500), at(2500));
+        for (moment, expected) in [(0, "0.0%"), (500, "0.0%"), (1500, "50.0%"), (2500, "100.0%")] {
+            assert_eq!(percent(axis.place(at(moment))), expected, "{moment}");
+        }
     }
 
     #[test]
