@@ -127,7 +127,7 @@ fn what_somebody_changed_is_seen_and_named() {
             text.replacen("\"verb\":\"rollback\"", "\"verb\":\"apply\"", 1),
             "does not follow the line before it",
         ),
-        (text.lines().skip(1).map(|line| format!("{line}\n")).collect(), "line 1 does not follow"),
+        (text.split_inclusive('\n').skip(1).collect(), "line 1 does not follow"),
         (format!("no journal\n{text}"), "line 1 cannot be read"),
     ] {
         fs::write(journal(&world), changed).unwrap();

@@ -233,7 +233,7 @@ fn what_cannot_be_read_is_not_left_out() {
         );
         trees.look().is(&before, "unreadable");
     } else {
-        fs::set_permissions(trees.path(key), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(trees.path(key), fs::Permissions::from_mode(0o000)).unwrap();
         refused(
             &trees,
             "apply",

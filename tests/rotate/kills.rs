@@ -124,7 +124,7 @@ impl Shims {
 }
 
 fn lines(journal: &PathBuf) -> usize {
-    fs::read(journal).map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count())
+    fs::read_to_string(journal).map_or(0, |text| text.matches('\n').count())
 }
 
 fn children(of: u32) -> Vec<i32> {
@@ -222,7 +222,7 @@ fn each(case: &Case, shims: &Shims, stride: usize, back: bool) -> usize {
     let killed = killed.into_inner();
     // The last line of a journal is a race with the end of the command.
     assert!(killed * 10 >= points.len() * 9, "{}: {killed} of {}", case.name, points.len());
-    println!("{}: {killed} of {} points", case.name, points.len());
+    eprintln!("{}: {killed} of {} points", case.name, points.len());
     killed
 }
 

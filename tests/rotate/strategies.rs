@@ -36,7 +36,7 @@ fn renew_makes_new_leaves_and_leaves_cas_alone() {
         "{changed:#?}"
     );
     let ca = first(&before, CA);
-    let old: Vec<String> = pki::leaves(&pki::all(&before, "before"), &[ca.clone()])
+    let old: Vec<String> = pki::leaves(&pki::all(&before, "before"), std::slice::from_ref(&ca))
         .map(|(place, leaf)| format!("{place} {:?}", leaf.key_digest()))
         .collect();
     let now = pki::all(&after, "after");

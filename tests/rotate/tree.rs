@@ -182,7 +182,7 @@ impl Trees {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
         let mode =
-            if text.contains("PRIVATE KEY") || !place.ends_with(".crt") { 0o600 } else { 0o644 };
+            if text.contains("PRIVATE KEY") || !place.contains(".crt") { 0o600 } else { 0o644 };
         fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
     }
 

@@ -104,7 +104,7 @@ fn host(machine: &Candidate, index: usize, taken: &mut BTreeSet<IpAddr>, out: &m
     }
     match &machine.way {
         Way::Address => {
-            out.comment("ssh is given its first address; another name: `ssh = \"NAME\"`")
+            out.comment("ssh is given its first address; another name: `ssh = \"NAME\"`");
         }
         Way::Ssh(name) => out.line(&format!("ssh = {}", quoted(name))),
         Way::Root(root) => out.line(&format!("root = {}", quoted(&root.to_string_lossy()))),

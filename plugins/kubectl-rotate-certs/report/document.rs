@@ -90,7 +90,7 @@ struct Command<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     stage: Option<Stage>,
     machines: Vec<Brought<'a>>,
-    gates: Vec<Gate<'a>>,
+    gates: Vec<Question<'a>>,
     changed: Vec<Told<'a>>,
     stopped: Vec<Told<'a>>,
 }
@@ -109,7 +109,7 @@ struct Brought<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Gate<'a> {
+struct Question<'a> {
     stage: Stage,
     gate: &'a str,
     verdict: &'a str,
@@ -143,7 +143,7 @@ struct Journal<'a> {
 /// The document of a rotation.
 pub(crate) fn of(account: &Account) -> Document<'_> {
     let plan = &account.plan;
-    let (state, stage) = word(account);
+    let (state, last) = word(account);
     let journal = &account.journal;
     Document {
         schema_version: SCHEMA_VERSION,
@@ -158,7 +158,7 @@ pub(crate) fn of(account: &Account) -> Document<'_> {
             notes: &plan.notes,
         },
         state,
-        stage,
+        stage: last,
         begun: account.span().map(|(from, _)| from),
         ended: account.span().map(|(_, to)| to),
         replaced: &plan.tracks,
@@ -249,8 +249,8 @@ fn brought(one: &Move) -> Brought<'_> {
     }
 }
 
-fn gate(one: &Asked) -> Gate<'_> {
-    Gate {
+fn gate(one: &Asked) -> Question<'_> {
+    Question {
         stage: one.stage,
         gate: &one.gate,
         verdict: &one.verdict,

@@ -107,8 +107,8 @@ fn of_run(account: &Account, index: usize, run: &Run, notices: &mut Vec<Notice>)
             continue;
         }
         let later = account.runs[index..].iter().flat_map(|run| &run.gates);
-        let held = later.filter(|other| other.gate == gate.gate && other.holds());
-        let held: Option<&Asked> = held.filter(|other| other.at > gate.at).last();
+        let mut held = later.filter(|other| other.gate == gate.gate && other.holds());
+        let held: Option<&Asked> = held.rfind(|other| other.at > gate.at);
         let after = held.map_or(String::new(), |held| {
             format!("; it held at {}", rotation_core::facts::words::time(held.at))
         });

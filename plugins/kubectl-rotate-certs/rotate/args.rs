@@ -36,7 +36,7 @@ pub(crate) struct CommonArgs {
 impl CommonArgs {
     /// The file of machines. kubectl's flag of the same name means a cluster of the kubeconfig, which never ends so.
     pub(crate) fn machines(&self) -> PathBuf {
-        let named = self.connection.cluster.as_deref().filter(|name| name.ends_with(".toml"));
+        let named = self.connection.cluster.as_deref().filter(|name| is_file(name));
         self.hosts
             .clone()
             .or_else(|| named.map(PathBuf::from))
@@ -50,6 +50,11 @@ impl CommonArgs {
             machines.parent().unwrap_or(Path::new("")).join(WORK)
         })
     }
+}
+
+/// Whether kubectl's `--cluster` names a file of machines: no cluster of a kubeconfig is called so.
+pub(crate) fn is_file(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|end| end == "toml")
 }
 
 /// What a rotation is to be.

@@ -50,8 +50,6 @@ pub(crate) struct Cluster {
     pub(crate) machines: Vec<Named>,
     /// How components are restarted that no kubelet runs.
     pub(crate) restart: BTreeMap<String, String>,
-    /// Kubeconfigs of consumers, by machine and path.
-    pub(crate) consumers: Vec<(String, String, String)>,
 }
 
 /// Reads the file; `limit` is how long a machine may take for a batch of orders.
@@ -114,7 +112,6 @@ fn cluster(hosts: Hosts, base: &Path, limit: Duration) -> Result<Cluster, String
     if !machines.iter().any(|machine| machine.place == Where::ControlPlane) {
         return Err("no host has `control-plane = true`".to_owned());
     }
-    let mut consumers = Vec::new();
     for consumer in &hosts.consumers {
         let host = consumer.host.as_deref().unwrap_or(HERE);
         if !consumer.kubeconfig.starts_with('/') {
@@ -138,10 +135,9 @@ fn cluster(hosts: Hosts, base: &Path, limit: Duration) -> Result<Cluster, String
             return Err(format!("consumer `{}` is on `{host}`, which is no host", consumer.name));
         };
         machine.more.push(consumer.kubeconfig.clone());
-        consumers.push((consumer.name.clone(), host.to_owned(), consumer.kubeconfig.clone()));
     }
     machines.sort_by_key(|machine| machine.place);
-    Ok(Cluster { machines, restart: hosts.restart, consumers })
+    Ok(Cluster { machines, restart: hosts.restart })
 }
 
 impl Cluster {

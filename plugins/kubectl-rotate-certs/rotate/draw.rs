@@ -16,6 +16,7 @@ use rotation_core::cli::failure::Failure;
 use rotation_core::facts::credential::Digest;
 use rotation_core::facts::exit::{Exit, Fault};
 use rotation_core::facts::kubeconfig::Kubeconfig;
+use rotation_core::facts::x509::Certificate;
 use rotation_core::world::hosts::change::{self, ChangeError, State, Way};
 use rotation_core::world::interrupt::Interrupt;
 use std::collections::BTreeMap;
@@ -175,13 +176,12 @@ fn notes(made: &Generation) -> Vec<String> {
 
 fn track(pair: &Pair) -> TrackPlan {
     let old = pair.old.certificate.as_ref();
-    let of =
-        |certificate: Option<&rotation_core::facts::x509::Certificate>, key: Digest| Authority {
-            subject: certificate.map(|ca| ca.subject().to_string()).unwrap_or_default(),
-            fingerprint: certificate.map_or(key, |ca| ca.fingerprint()),
-            key,
-            not_after: certificate.map(|ca| ca.not_after()),
-        };
+    let of = |certificate: Option<&Certificate>, key: Digest| Authority {
+        subject: certificate.map(|ca| ca.subject().to_string()).unwrap_or_default(),
+        fingerprint: certificate.map_or(key, Certificate::fingerprint),
+        key,
+        not_after: certificate.map(Certificate::not_after),
+    };
     TrackPlan {
         track: pair.old.track,
         old: of(old, pair.old.key),
@@ -231,8 +231,8 @@ fn host(
 
 /// The file that the controller manager publishes.
 fn published(machine: &Machine) -> Option<String> {
-    let told = machine.looked.told.iter();
-    told.filter_map(|invocation| invocation.value("root-ca-file")).next().map(str::to_owned)
+    let mut told = machine.looked.told.iter();
+    told.find_map(|invocation| invocation.value("root-ca-file")).map(str::to_owned)
 }
 
 /// The administrator's kubeconfig of the new generation, for our own connection.

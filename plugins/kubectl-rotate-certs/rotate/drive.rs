@@ -15,14 +15,12 @@ use super::work::{Locked, Work};
 use jiff::Timestamp;
 use rotation_core::cli::console::Console;
 use rotation_core::cli::failure::Failure;
-use rotation_core::facts::credential::Digest;
 use rotation_core::facts::exit::Exit;
 use rotation_core::world::beside;
 use rotation_core::world::clock::{Clock as _, SystemClock};
 use rotation_core::world::hosts::change::{self, ChangeError, Did, Order, State};
 use rotation_core::world::interrupt::Interrupt;
 use std::time::Duration;
-use zeroize::Zeroizing;
 
 /// Controllers that take turns by a lease.
 const LEADING: [&str; 2] = ["kube-controller-manager", "kube-scheduler"];
@@ -290,7 +288,7 @@ impl Drive<'_> {
         &self,
         files: &[&super::document::FilePlan],
         to: Stage,
-    ) -> Result<Vec<(Digest, Zeroizing<Vec<u8>>)>, Failure> {
+    ) -> Result<Vec<orders::Content>, Failure> {
         let mut contents = Vec::new();
         for file in files {
             if let State::File(digest) = file.at(to) {
@@ -355,14 +353,8 @@ impl Drive<'_> {
         if gates.is_empty() {
             return Ok(());
         }
-        let asker = Asker {
-            plan: self.plan,
-            machines: self.cluster,
-            api: &api,
-            work: self.work,
-            interrupt: self.interrupt,
-            since,
-        };
+        let asker =
+            Asker { plan: self.plan, api: &api, work: self.work, interrupt: self.interrupt, since };
         let mut events = Vec::new();
         let open = asker.wait(gates, self.timeout, &mut |gate, verdict, took| {
             let waived = self.is_waived(gate);
@@ -422,9 +414,4 @@ impl Drive<'_> {
             self.console.tool.name
         ))
     }
-}
-
-/// Machines of a kind, for those who only count.
-pub(crate) fn count(cluster: &Cluster, place: Where) -> usize {
-    cluster.machines.iter().filter(|machine| machine.place == place).count()
 }

@@ -11,7 +11,7 @@ use rotation_core::facts::lease::OF_NODES;
 use rotation_core::facts::x509::Certificate;
 use rotation_core::world::beside;
 use rotation_core::world::clock::{Clock, SystemClock};
-use rotation_core::world::cluster::{ClusterError, Scope, Thing};
+use rotation_core::world::cluster::{Cluster, ClusterError, Scope, Thing};
 use rotation_core::world::endpoint::{self, Limits, Target};
 use rotation_core::world::hosts::change::State;
 use rotation_core::world::interrupt::Interrupt;
@@ -107,8 +107,6 @@ pub(crate) enum Verdict {
 pub(crate) struct Asker<'a> {
     /// The plan.
     pub(crate) plan: &'a Plan,
-    /// The machines.
-    pub(crate) machines: &'a Machines,
     /// The cluster.
     pub(crate) api: &'a Api,
     /// The directory with the new CAs.
@@ -248,7 +246,7 @@ impl Asker<'_> {
             |so: bool, why: &str| if so { Verdict::Holds } else { Verdict::Not(why.to_owned()) };
         Ok(match gate {
             Gate::Ready(at) => {
-                self.api.ask(Some(&url(*at)), rotation_core::world::cluster::Cluster::ready)?;
+                self.api.ask(Some(&url(*at)), Cluster::ready)?;
                 Verdict::Holds
             }
             Gate::Accepts { at, port, track, new, wanted, .. } => {
@@ -264,8 +262,7 @@ impl Asker<'_> {
             Gate::ClusterInfo(stage) => self.cluster_info(*stage)?,
             Gate::Aggregation { track, wanted, new } => self.aggregation(*track, *wanted, *new)?,
             Gate::ChecksTokens { at, new, wanted } => {
-                let keys =
-                    self.api.ask(Some(&url(*at)), |cluster| cluster.published_key_digests())?;
+                let keys = self.api.ask(Some(&url(*at)), Cluster::published_key_digests)?;
                 let Some(plan) = self.plan.track(Track::Tokens) else { return Ok(Verdict::Holds) };
                 let key = if *new { plan.new.key } else { plan.old.key };
                 // Before 1.20 none is published.
@@ -409,7 +406,7 @@ impl Asker<'_> {
     }
 
     fn apis(&self) -> Result<Verdict, ClusterError> {
-        let silent = self.api.ask(None, rotation_core::world::cluster::Cluster::silent_apis)?;
+        let silent = self.api.ask(None, Cluster::silent_apis)?;
         Ok(match silent.first() {
             None => Verdict::Holds,
             Some((name, why)) => Verdict::Not(format!("{name} does not: {why}")),

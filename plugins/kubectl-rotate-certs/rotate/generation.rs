@@ -16,7 +16,7 @@ use rotation_core::facts::private_key::{KeyType, PrivateKey};
 use rotation_core::facts::x509::{Block, Certificate, KeyKind, encode, read_pem};
 use rotation_core::world::interrupt::Interrupt;
 use rotation_core::world::keys;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use zeroize::Zeroizing;
 
 const DAY: i64 = 86_400;
@@ -224,7 +224,7 @@ fn leaves(
 ) -> Result<(), Failure> {
     let mut found: BTreeMap<[u8; 32], Certificate> = BTreeMap::new();
     let mut places: BTreeMap<[u8; 32], String> = BTreeMap::new();
-    let mut held: BTreeMap<[u8; 32], ()> = BTreeMap::new();
+    let mut held: BTreeSet<[u8; 32]> = BTreeSet::new();
     for machine in machines {
         for (path, file) in &machine.seen.files {
             let Ok(bytes) = &file.content else { continue };
@@ -237,14 +237,14 @@ fn leaves(
                     found.entry(*leaf.fingerprint().as_bytes()).or_insert(leaf);
                 }
                 if let Some(key) = key_of(block) {
-                    held.insert(*key.as_bytes(), ());
+                    held.insert(*key.as_bytes());
                 }
             });
         }
     }
     // A certificate whose key is on no machine is somebody else's copy: a new one would fit no key there.
     let (found, keyless): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        found.into_iter().partition(|(_, leaf)| held.contains_key(leaf.key_digest().as_bytes()));
+        found.into_iter().partition(|(_, leaf)| held.contains(leaf.key_digest().as_bytes()));
     let place = |fingerprint: &[u8; 32]| places.get(fingerprint).map_or("", String::as_str);
     generation.keyless = keyless
         .iter()

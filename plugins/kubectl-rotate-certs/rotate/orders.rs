@@ -8,6 +8,9 @@ use rotation_core::world::hosts::change::{Order, State, Way};
 /// Seconds until a component must run again.
 const RESTART: u64 = 180;
 
+/// What a file is to hold, by its digest.
+pub(crate) type Content = (Digest, zeroize::Zeroizing<Vec<u8>>);
+
 /// A component that is restarted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Restart<'a> {
@@ -35,7 +38,8 @@ pub(crate) fn files<'a>(host: &'a HostPlan, seen: &[State], to: Stage) -> Vec<&'
 }
 
 fn is_key(path: &str) -> bool {
-    path.ends_with(".key") || path.ends_with("-key.pem")
+    std::path::Path::new(path).extension().is_some_and(|end| end == "key")
+        || path.ends_with("-key.pem")
 }
 
 /// What a certificate and its key have in common.
@@ -75,7 +79,7 @@ pub(crate) fn restarts(host: &HostPlan, from: Stage, to: Stage) -> Vec<Restart<'
 pub(crate) fn write<'a, E>(
     files: &[&'a FilePlan],
     to: Stage,
-    contents: &'a [(Digest, zeroize::Zeroizing<Vec<u8>>)],
+    contents: &'a [Content],
     missing: impl Fn(&FilePlan) -> E,
 ) -> Result<Vec<Order<'a>>, E> {
     let mut orders = Vec::new();

@@ -84,7 +84,7 @@ pub(crate) fn since(history: &[Entry], stages: &[Stage]) -> Option<Timestamp> {
                 found = Some(entry.at);
             }
             Event::Phase { stage } if waits && !stages.contains(stage) && found.is_some() => {
-                waits = false
+                waits = false;
             }
             _ => {}
         }

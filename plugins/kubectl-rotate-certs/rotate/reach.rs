@@ -28,8 +28,6 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub(crate) struct Machine {
     /// Its name.
     pub(crate) name: String,
-    /// Whether it runs the control plane.
-    pub(crate) control_plane: bool,
     /// Its files.
     pub(crate) seen: HostSeen,
     /// What they are for.
@@ -63,7 +61,7 @@ pub(crate) fn look(named: &[Named], interrupt: &Interrupt) -> Result<Vec<Machine
                 loop {
                     match ssh::look(settings, machine, &patterns, &programs.names(), interrupt) {
                         Err(SshError::Machine(_)) if tries > 1 && !interrupt.pause(PAUSE) => {
-                            tries -= 1
+                            tries -= 1;
                         }
                         other => break other,
                     }
@@ -74,12 +72,7 @@ pub(crate) fn look(named: &[Named], interrupt: &Interrupt) -> Result<Vec<Machine
         readable(&named.name, &seen)?;
         let host = Host::named(&named.name);
         let looked = host::interpret(&host, &seen, &layouts, &programs, &reading, false);
-        Ok(Machine {
-            name: named.name.clone(),
-            control_plane: named.place == Where::ControlPlane,
-            seen,
-            looked,
-        })
+        Ok(Machine { name: named.name.clone(), seen, looked })
     };
     beside::each(named, ssh::CONNECTIONS, one).into_iter().collect()
 }

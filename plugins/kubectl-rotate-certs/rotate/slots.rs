@@ -268,8 +268,7 @@ impl Work<'_> {
         let stays = |_: &Block| Fate::Stays;
         match kind {
             Kind::Trust(_) => self.trust(bytes, stage),
-            Kind::Signer(_) if stage >= Stage::Switch => self.presented(bytes),
-            Kind::Presenter if stage >= Stage::Switch => self.presented(bytes),
+            Kind::Signer(_) | Kind::Presenter if stage >= Stage::Switch => self.presented(bytes),
             Kind::AuthorityKey(track) => {
                 let signs_alone = self.uses.iter().any(|used| {
                     used.one.role.is_some_and(|role| {

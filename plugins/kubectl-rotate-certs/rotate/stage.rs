@@ -79,9 +79,6 @@ pub(crate) enum Track {
 }
 
 impl Track {
-    /// All of them.
-    pub(crate) const ALL: [Self; 4] = [Self::Cluster, Self::FrontProxy, Self::Etcd, Self::Tokens];
-
     /// Under which its places stand in an inventory.
     pub(crate) fn domain(self) -> Domain {
         match self {

@@ -24,19 +24,16 @@ pub(crate) fn run(args: &ApplyArgs, console: &Console) -> Result<Exit, Failure> 
         context.work = crate::rotate::work::Work::of(directory);
         context.plan()?;
     }
-    let plan = match context.work.plan()? {
-        Some(plan) => {
-            fits(args, &plan)?;
-            plan
-        }
-        None => {
-            let drawn = context.draw(&args.wanted)?;
-            let machines = args.common.machines().display().to_string();
-            let text = show::plan(&drawn.plan, PlanFormat::Text, &machines)?;
-            confirm_text(console, args.change.confirm, "apply a rotation of certificates", &text)?;
-            context.work.save(&drawn)?;
-            drawn.plan
-        }
+    let plan = if let Some(plan) = context.work.plan()? {
+        fits(args, &plan)?;
+        plan
+    } else {
+        let drawn = context.draw(&args.wanted)?;
+        let machines = args.common.machines().display().to_string();
+        let text = show::plan(&drawn.plan, PlanFormat::Text, &machines)?;
+        confirm_text(console, args.change.confirm, "apply a rotation of certificates", &text)?;
+        context.work.save(&drawn)?;
+        drawn.plan
     };
     let last = args.until.unwrap_or_else(|| last_of(plan.strategy));
     if last > last_of(plan.strategy) && plan.route().contains(&last) {

@@ -2,7 +2,7 @@
 
 use crate::TOOL;
 use crate::rotate::api::Api;
-use crate::rotate::args::{ChangeArgs, CommonArgs, WantedArgs};
+use crate::rotate::args::{ChangeArgs, CommonArgs, WantedArgs, is_file};
 use crate::rotate::cluster_file::{self, Cluster};
 use crate::rotate::document::Plan;
 use crate::rotate::draw::{self, Drawn, Wanted};
@@ -48,7 +48,7 @@ impl<'a> Context<'a> {
             return None;
         }
         let mut connection = self.common.connection.connection(self.console);
-        connection.cluster = connection.cluster.filter(|name| !name.ends_with(".toml"));
+        connection.cluster = connection.cluster.filter(|name| !is_file(name));
         Some(Api::new(connection, &self.work))
     }
 

@@ -11,6 +11,7 @@ use rotation_core::cli::console::Console;
 use rotation_core::cli::failure::Failure;
 use rotation_core::facts::exit::Exit;
 use serde::Serialize;
+use std::fmt::Write as _;
 
 /// What is printed.
 #[derive(Serialize)]
@@ -86,12 +87,12 @@ fn text(plan: &Plan, standing: &Standing, reached: Option<Stage>, next: &str) ->
     let width = standing.hosts.iter().map(|host| host.host.len()).max().unwrap_or_default();
     let mut out = format!("rotation {}, {}\n", plan.id, plan.strategy.as_str());
     for host in &standing.hosts {
-        out.push_str(&format!("{:width$}  {}\n", host.host, of_host(plan, host)));
+        let _ = writeln!(out, "{:width$}  {}", host.host, of_host(plan, host));
     }
     let stage = reached.map_or("between two stages".to_owned(), |stage| {
         format!("stage {stage}: {}", stage.about())
     });
-    out.push_str(&format!("{stage}\nnext: {next}\n"));
+    let _ = writeln!(out, "{stage}\nnext: {next}");
     out
 }
 
@@ -104,17 +105,11 @@ fn of_host(plan: &Plan, host: &HostStanding) -> String {
     }
     let last =
         plan.route().iter().rev().chain([&Stage::Before]).find(|stage| host.stages.contains(stage));
-    match last {
-        Some(stage) => stage.to_string(),
-        None => {
-            let counts: Vec<String> = plan
-                .route()
-                .iter()
-                .map(|stage| {
-                    format!("{} of {} files at {stage}", host.files[stage.index()], host.of)
-                })
-                .collect();
-            format!("in the middle: {}", counts.join(", "))
-        }
+    if let Some(stage) = last {
+        return stage.to_string();
     }
+    let count =
+        |stage: &Stage| format!("{} of {} files at {stage}", host.files[stage.index()], host.of);
+    let counts: Vec<String> = plan.route().iter().map(count).collect();
+    format!("in the middle: {}", counts.join(", "))
 }

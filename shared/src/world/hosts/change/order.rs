@@ -138,8 +138,10 @@ impl Order<'_> {
             Self::Put { path, mode, owner, before, content } => {
                 let (path, before, after) = (encode(path), any(before), Digest::of(content));
                 let content = Zeroizing::new(STANDARD.encode(content));
-                input.push_str(&format!("put {path} {mode} {owner} {before} {after} "));
-                input.push_str(&content);
+                for word in ["put", &path, mode, owner, &before, &after.to_string(), &content] {
+                    input.push_str(word);
+                    input.push(' ');
+                }
                 String::new()
             }
             Self::Link { path, target, before } => {
