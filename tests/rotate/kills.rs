@@ -222,7 +222,6 @@ fn each(case: &Case, shims: &Shims, stride: usize, back: bool) -> usize {
     let killed = killed.into_inner();
     // The last line of a journal is a race with the end of the command.
     assert!(killed * 10 >= points.len() * 9, "{}: {killed} of {}", case.name, points.len());
-    eprintln!("{}: {killed} of {} points", case.name, points.len());
     killed
 }
 

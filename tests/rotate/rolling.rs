@@ -82,7 +82,6 @@ stage switch: everybody presents the new generation
   m1: /etc/kubernetes/scheduler.conf: DIGEST becomes DIGEST (kubeconfig)
   m1: /etc/kubernetes/super-admin.conf: DIGEST becomes DIGEST (kubeconfig)
   m1: /var/lib/kubelet/pki/kubelet-client-current.pem: -> /var/lib/kubelet/pki/kubelet-client-OLD.pem becomes -> /var/lib/kubelet/pki/kubelet-client-DATE.pem (link to the kubelet's certificate)
-  m1: restart kube-apiserver: ended, and started by its supervisor
   m1: restart kube-controller-manager: ended, and started by its supervisor
   m1: restart kube-scheduler: ended, and started by its supervisor
   w1: /var/lib/kubelet/pki/kubelet-client-DATE.pem: - becomes DIGEST (certificate and key of the kubelet)
