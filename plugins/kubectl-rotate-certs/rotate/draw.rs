@@ -277,8 +277,9 @@ fn file(
     FilePlan {
         path: slot.path.clone(),
         what: slot.what.clone(),
-        mode: mode.to_owned(),
-        owner: owner.to_owned(),
+        // What is like a file that is not there is for root alone.
+        mode: if mode.is_empty() { "600" } else { mode }.to_owned(),
+        owner: if owner.is_empty() { "0:0" } else { owner }.to_owned(),
         settings: slot.settings,
         versions: versions.collect(),
     }

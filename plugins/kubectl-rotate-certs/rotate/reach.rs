@@ -55,7 +55,9 @@ pub(crate) fn look(named: &[Named], interrupt: &Interrupt) -> Result<Vec<Machine
         };
         patterns.extend(named.more.iter().cloned());
         let seen = match &named.carrier {
-            Carrier::Here { root, .. } => Ok(tree(root, &patterns, &layouts, &programs)),
+            Carrier::Here { root, .. } => {
+                Ok(tree(root, named.place, &patterns, &layouts, &programs))
+            }
             Carrier::Ssh { settings, machine } => {
                 let mut tries = TRIES;
                 loop {
@@ -77,8 +79,18 @@ pub(crate) fn look(named: &[Named], interrupt: &Interrupt) -> Result<Vec<Machine
     beside::each(named, ssh::CONNECTIONS, one).into_iter().collect()
 }
 
-fn tree(root: &Path, patterns: &[String], layouts: &[Places], programs: &Programs) -> HostSeen {
+fn tree(
+    root: &Path,
+    place: Where,
+    patterns: &[String],
+    layouts: &[Places],
+    programs: &Programs,
+) -> HostSeen {
     let mut seen = local::look(root, patterns);
+    // What else runs where a consumer's file stands is none of the cluster's.
+    if place == Where::Outside {
+        return seen;
+    }
     seen.processes = local::processes(root, |arguments| programs.knows(arguments));
     for _ in 0..ROUNDS {
         let more = host::mentioned(&seen, layouts, programs);
