@@ -124,7 +124,7 @@ fn command(number: usize, run: &Run, out: &mut String) {
     let mut rows: Vec<(Timestamp, String)> = Vec::new();
     rows.extend(run.moves.iter().map(|one| (one.begun, of_move(one))));
     rows.extend(run.batches().filter_map(|batch| Some((batch.first()?.at, of_gates(batch)))));
-    rows.extend(run.changed.iter().map(|(at, what)| (*at, format!("{what} changed"))));
+    rows.extend(run.changed.iter().map(|(at, what)| (*at, what.clone())));
     rows.extend(run.stops.iter().map(|(at, why)| (*at, format!("stopped: {why}"))));
     // Side by side stays as it was written.
     rows.sort_by_key(|(at, _)| *at);

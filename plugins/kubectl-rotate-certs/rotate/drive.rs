@@ -320,13 +320,14 @@ impl Drive<'_> {
     fn objects(&mut self, to: Stage) -> Result<(), Failure> {
         let Some(api) = self.api.clone() else { return Ok(()) };
         if objects::cluster_info(&api, self.plan, self.work, to)? {
-            self.say("configmap kube-public/cluster-info changed");
-            self.note(Event::Changed { what: "configmap kube-public/cluster-info".to_owned() })?;
+            let what = "configmap kube-public/cluster-info changed";
+            self.say(what);
+            self.note(Event::Changed { what: what.to_owned() })?;
         }
         let retires = to == Stage::Retire && self.plan.strategy.has_new_key();
         if retires && objects::prune(&api, self.plan)? {
-            let what = "configmap kube-system/extension-apiserver-authentication";
-            self.say(&format!("{what} changed"));
+            let what = "configmap kube-system/extension-apiserver-authentication changed";
+            self.say(what);
             self.note(Event::Changed { what: what.to_owned() })?;
         }
         Ok(())
