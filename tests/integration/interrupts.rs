@@ -53,8 +53,11 @@ ctrl-c  slow-to-be-ready-[ID]  not begun  <none>  <none>
 [CLOCK] interrupted after [TOOK]: 0 of 3 pods done; run the same command again to go on (journal [JOURNAL])
 
 "#]]);
-    let middle = lab.api.uids("ctrl-c", "app=slow-to-be-ready");
-    assert_eq!(before.iter().filter(|uid| middle.contains(uid)).count(), 2);
+    // The one that was evicted may still be on its way out.
+    until("one of three pods to be gone", || {
+        let middle = lab.api.uids("ctrl-c", "app=slow-to-be-ready");
+        before.iter().filter(|uid| middle.contains(uid)).count() == 2
+    });
     let outcome = sandbox.run("deploy/slow-to-be-ready -n ctrl-c --yes");
     outcome.exits(0);
     let after = lab.api.uids("ctrl-c", "app=slow-to-be-ready");
