@@ -56,7 +56,7 @@ pub(crate) struct Cluster {
 pub(crate) fn read(path: &Path, limit: Duration) -> Result<Cluster, Failure> {
     let text = files::read_named(path).map_err(|why| {
         Failure::from(why).with_exit(Exit::Usage).with_hint(
-            "`kubectl rotate-certs discover > cluster.toml` drafts it; --cluster names another file",
+            "`kubectl rotate-certs discover > cluster.toml` drafts it; --hosts names another file",
         )
     })?;
     let wrong =

@@ -1,6 +1,5 @@
 //! The comparison, and whether it shows what it is meant to show.
 
-use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::time::Duration;
 
@@ -8,10 +7,11 @@ use anyhow::{Context as _, Result, bail};
 
 use super::act::Seen;
 use super::loss::Loss;
+use crate::talk::aligned;
 
 /// Prints the table to stdout.
 pub(super) fn table(runbook: &Seen, recycle: &Seen) -> Result<()> {
-    let text = format!("\n{}", text(&rows(runbook, recycle)));
+    let text = format!("\n{}", aligned(&rows(runbook, recycle)));
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(error).context("cannot write to stdout")
@@ -66,21 +66,6 @@ fn rows(runbook: &Seen, recycle: &Seen) -> Vec<Row> {
     rows
 }
 
-/// Columns are separated by at least two spaces.
-fn text(rows: &[Row]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-    let widths: [usize; 3] = std::array::from_fn(width);
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
-            let _ = write!(line, "{cell:width$}  ");
-        }
-        let _ = writeln!(text, "{}", line.trim_end());
-    }
-    text
-}
-
 fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
 }
@@ -132,7 +117,7 @@ mod tests {
 
     #[test]
     fn the_table_is_narrow_and_says_what_differs() {
-        let table = text(&rows(&bad(GONE), &good(NONE)));
+        let table = aligned(&rows(&bad(GONE), &good(NONE)));
         assert_eq!(
             table,
             "                                  RUNBOOK  KUBECTL RECYCLE
@@ -151,7 +136,7 @@ exit code tells the truth         no       yes
             slow: 123_456,
             gap: Duration::from_secs(1000),
         });
-        assert!(text(&rows(&bad(many), &good(many))).lines().all(|line| line.len() <= 80));
+        assert!(aligned(&rows(&bad(many), &good(many))).lines().all(|line| line.len() <= 80));
     }
 
     #[test]

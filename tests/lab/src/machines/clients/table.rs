@@ -1,10 +1,9 @@
 //! Sums as a person and as a program read them.
 
-use std::fmt::Write as _;
-
 use serde_json::{Value, json};
 
 use super::tally::{Counted, Kind, Tally};
+use crate::talk::aligned;
 
 impl Counted {
     /// A table with a row for each kind, and one for all.
@@ -80,20 +79,6 @@ fn row(name: &str, running: usize, tally: &Tally) -> [String; 6] {
         format!("{} ms", tally.gap.as_millis()),
         tally.error.clone().unwrap_or_default(),
     ]
-}
-
-fn aligned(rows: &[[String; 6]]) -> String {
-    let widths: [usize; 6] =
-        std::array::from_fn(|n| rows.iter().map(|row| row[n].len()).max().unwrap_or(0));
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
-            let _ = write!(line, "{cell:width$}  ");
-        }
-        let _ = writeln!(text, "{}", line.trim_end());
-    }
-    text
 }
 
 #[cfg(test)]
