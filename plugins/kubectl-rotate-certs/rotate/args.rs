@@ -166,6 +166,10 @@ pub(crate) struct FinishArgs {
     #[arg(long)]
     pub(crate) prove: bool,
 
+    /// Recycle pods once more after the drop: until they start anew they trust the old CA too, in memory
+    #[arg(long, conflicts_with_all = ["prove", "keep_pods"])]
+    pub(crate) recycle_pods: bool,
+
     #[command(flatten)]
     pub(crate) change: ChangeArgs,
 

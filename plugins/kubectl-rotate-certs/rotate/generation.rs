@@ -143,11 +143,7 @@ fn next(strategy: Strategy, old: Old, name: &str, now: Timestamp) -> Result<Pair
                 organizations: &organizations,
                 sans: certificate.sans(),
             };
-            let subject = Subject {
-                id: certificate.ski(),
-                name: Some(certificate.subject().der()),
-                ..Subject::of(&private)
-            };
+            let subject = Subject::again(&private, certificate);
             let renewed =
                 issue::issue(&wish, &subject, &Signer::Itself(&private), &lifetimes)?.certificate;
             Ok(Pair { key: old.key, old, certificate: Some(renewed), private: Some(private) })

@@ -86,6 +86,8 @@ pub(crate) fn since(history: &[Entry], stages: &[Stage]) -> Option<Timestamp> {
             Event::Phase { stage } if waits && !stages.contains(stage) && found.is_some() => {
                 waits = false;
             }
+            // Who asks again later, with nothing left to write, asks of what was there already.
+            Event::End { .. } if found.is_some() => waits = false,
             _ => {}
         }
     }
@@ -253,5 +255,20 @@ mod tests {
             gate(10, Stage::Accept, "holds"),
         ]);
         assert_eq!(since(&history, &stages), Some(at(4)));
+        let end =
+            |second| Entry { at: at(second), event: Event::End { exit: 0, stage: Stage::Retire } };
+        let last = [Stage::Retire];
+        let mut history = vec![
+            phase(1, Stage::Retire),
+            intent(2, Stage::Retire, 1),
+            gate(3, Stage::Retire, "holds"),
+            end(4),
+            phase(5, Stage::Retire),
+            intent(6, Stage::Retire, 0),
+            gate(7, Stage::Retire, "holds"),
+        ];
+        assert_eq!(since(&history, &last), Some(at(3)));
+        history.extend([intent(8, Stage::Retire, 1), gate(9, Stage::Retire, "holds")]);
+        assert_eq!(since(&history, &last), Some(at(9)));
     }
 }

@@ -134,8 +134,12 @@ fn through(
         }
         drive.bring(previous(plan.route(), *stage), *stage)?;
         // Before servers show the new generation; and once more, for who went on from a later stage.
-        if matches!(stage, Stage::Sign | Stage::Switch) && !keep_pods {
+        // Where the CA is exchanged at once, they come after it.
+        if matches!(stage, Stage::Sign | Stage::Switch | Stage::Retire) && !keep_pods {
             proof::refresh(drive)?;
+        }
+        if *stage == Stage::Retire && plan.strategy.has_new_key() && !keep_pods {
+            proof::prove(drive, *stage)?;
         }
         reached = *stage;
     }

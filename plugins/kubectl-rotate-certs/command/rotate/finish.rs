@@ -33,7 +33,7 @@ pub(crate) fn run(args: &FinishArgs, console: &Console) -> Result<Exit, Failure>
     }
     let mut drive = context.drive(&plan, &args.change)?;
     begin(&mut drive, if args.prove { "prove" } else { "finish" })?;
-    let result = finish(&mut drive, &plan, args.prove);
+    let result = finish(&mut drive, &plan, args);
     end(&mut drive, &plan, &result)?;
     if result? == Stage::Retire {
         drive.unlock();
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &FinishArgs, console: &Console) -> Result<Exit, Failure>
     Ok(Exit::Done)
 }
 
-fn finish(drive: &mut Drive<'_>, plan: &Plan, only_prove: bool) -> Result<Stage, Failure> {
+fn finish(drive: &mut Drive<'_>, plan: &Plan, args: &FinishArgs) -> Result<Stage, Failure> {
     let standing = drive.look()?;
     let begun = standing.furthest(plan.route()) == Stage::Retire;
     if !begun {
@@ -55,12 +55,12 @@ fn finish(drive: &mut Drive<'_>, plan: &Plan, only_prove: bool) -> Result<Stage,
             return Err(Failure::refused("not every machine presents the new generation yet")
                 .with_hint(format!("go on with `{} apply`", TOOL.name)));
         }
-        proof::prove(drive)?;
-        if only_prove {
+        proof::prove(drive, Stage::Switch)?;
+        if args.prove {
             return Ok(Stage::Switch);
         }
     }
-    if only_prove {
+    if args.prove {
         return Ok(Stage::Retire);
     }
     if let Some(stranger) = drive.strangers().first() {
@@ -70,5 +70,6 @@ fn finish(drive: &mut Drive<'_>, plan: &Plan, only_prove: bool) -> Result<Stage,
         .with_hint("take it out of the file once its certificates are of the new generation"));
     }
     drive.bring(Stage::Switch, Stage::Retire)?;
+    proof::forget(drive, args.recycle_pods)?;
     Ok(Stage::Retire)
 }

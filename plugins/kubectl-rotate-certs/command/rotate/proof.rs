@@ -1,6 +1,7 @@
 //! What stands between the stages: pods that hold old credentials, and the proof that nobody needs the old generation.
 
 use crate::TOOL;
+use crate::rotate::document::Plan;
 use crate::rotate::drive::Drive;
 use crate::rotate::gates;
 use crate::rotate::generation::each_block;
@@ -18,8 +19,6 @@ use rotation_core::facts::sighting::{Interner, Place};
 use rotation_core::facts::x509::Certificate;
 use rotation_core::world::cluster::Scope;
 
-/// Stages after which pods hold something of before.
-const FEEDS_PODS: [Stage; 2] = [Stage::Accept, Stage::Sign];
 /// Objects that Kubernetes keeps up to date by itself, or that are gates of their own.
 const KEPT: [&str; 3] = ["kube-root-ca.crt", "cluster-info", "extension-apiserver-authentication"];
 
@@ -35,20 +34,55 @@ pub(super) fn refresh(drive: &mut Drive<'_>) -> Result<(), Failure> {
     if drive.api.is_none() || !feeds_pods(drive) {
         return Ok(());
     }
-    let since = pods::since(&drive.work.history()?.entries, &FEEDS_PODS);
+    let since = pods::since(&drive.work.history()?.entries, feeding(drive.plan));
     pods::recycle(drive, since)
+}
+
+/// Stages after which pods hold something of before.
+fn feeding(plan: &Plan) -> &'static [Stage] {
+    if plan.route().contains(&Stage::Accept) {
+        &[Stage::Accept, Stage::Sign]
+    } else {
+        &[Stage::Retire]
+    }
+}
+
+/// Pods that began while both were trusted trust both as long as they live, which matters where the old key is in other
+/// hands: they are recycled once more, or told of.
+pub(super) fn forget(drive: &mut Drive<'_>, recycle: bool) -> Result<(), Failure> {
+    let Some(api) = drive.api.clone().filter(|_| drive.plan.track(Track::Cluster).is_some()) else {
+        return Ok(());
+    };
+    let since = pods::since(&drive.work.history()?.entries, &[Stage::Retire]);
+    if recycle {
+        let again = format!("run `{} finish --recycle-pods` again", TOOL.name);
+        return pods::recycle(drive, since).map_err(|why| why.with_hint(again));
+    }
+    match pods::holding(&api, since)?.len() {
+        0 => {}
+        held => drive.console.note(&format!(
+            "pods that trust the old CA too, in memory, until they start anew: {held}; if its key may be in other hands, run \
+             `{} finish --recycle-pods`",
+            TOOL.name
+        )),
+    }
+    Ok(())
 }
 
 /// Whether pods hold anything that this rotation replaces.
 fn feeds_pods(drive: &Drive<'_>) -> bool {
-    let has = |track| drive.plan.track(track).is_some();
-    drive.plan.strategy.has_new_key() && (has(Track::Cluster) || has(Track::Tokens))
+    let cluster = drive.plan.track(Track::Cluster);
+    cluster.is_some_and(|track| track.old.fingerprint != track.new.fingerprint)
+        || drive.plan.track(Track::Tokens).is_some()
 }
 
-/// Nobody needs the old generation any more.
-pub(super) fn prove(drive: &mut Drive<'_>) -> Result<(), Failure> {
-    let gates = gates::after(Stage::Switch, drive.plan, drive.cluster);
-    drive.gates(&gates, Stage::Switch, Timestamp::UNIX_EPOCH)?;
+/// Nobody needs the old generation any more: before it is dropped, or where it was dropped at once.
+pub(super) fn prove(drive: &mut Drive<'_>, stage: Stage) -> Result<(), Failure> {
+    // Where it was dropped at once they were asked a moment ago.
+    if stage < Stage::Retire {
+        let gates = gates::after(stage, drive.plan, drive.cluster);
+        drive.gates(&gates, stage, Timestamp::UNIX_EPOCH)?;
+    }
     let mut offenders = files(drive)?;
     offenders.extend(objects(drive)?);
     offenders.extend(of_pods(drive)?);
@@ -58,7 +92,7 @@ pub(super) fn prove(drive: &mut Drive<'_>) -> Result<(), Failure> {
         let waived =
             drive.waived.iter().any(|word| !word.is_empty() && text.contains(word.as_str()));
         drive.note(Event::Gate {
-            stage: Stage::Switch,
+            stage,
             gate: format!("{} does not need the old generation", offender.place),
             verdict: if waived { "waived" } else { "fails" }.to_owned(),
             message: offender.why.clone(),
@@ -73,6 +107,14 @@ pub(super) fn prove(drive: &mut Drive<'_>) -> Result<(), Failure> {
         return Ok(());
     }
     drive.note(Event::Stopped { why: format!("{open} still need the old generation") })?;
+    if stage == Stage::Retire {
+        let what =
+            format!("{open} still need the old generation, which is trusted nowhere any more");
+        return Err(Failure::refused(what).with_exit(Exit::Partly).with_hint(format!(
+            "mend each as it is said above and run `{} apply` again; --waive WORDS lets one be that you have looked at",
+            TOOL.name
+        )));
+    }
     Err(Failure::refused(format!("{open} still need the old generation; nothing was dropped"))
         .with_exit(Exit::Refused)
         .with_hint(format!(
@@ -97,8 +139,10 @@ impl<'a> Olds<'a> {
 
     /// Which old CA signed it, or is it.
     fn needs(&self, found: &Certificate) -> Option<String> {
-        self.0.iter().find_map(|(track, ca, plan)| {
-            if found.is_ca() && found.key_digest() == plan.old.key && plan.old.key != plan.new.key {
+        // Under one key and one name whoever trusts the old certificate trusts the new one.
+        let mut others = self.0.iter().filter(|(_, _, plan)| plan.old.key != plan.new.key);
+        others.find_map(|(track, ca, plan)| {
+            if found.is_ca() && found.key_digest() == plan.old.key {
                 return Some(format!("trusts the old {track} CA"));
             }
             (!found.is_ca() && found.is_signed_by(ca))
@@ -201,7 +245,7 @@ fn objects(drive: &Drive<'_>) -> Result<Vec<Offender>, Failure> {
 
 fn of_pods(drive: &Drive<'_>) -> Result<Vec<Offender>, Failure> {
     let Some(api) = drive.api.as_ref().filter(|_| feeds_pods(drive)) else { return Ok(Vec::new()) };
-    let since = pods::since(&drive.work.history()?.entries, &FEEDS_PODS);
+    let since = pods::since(&drive.work.history()?.entries, feeding(drive.plan));
     let holding = pods::holding(api, since)?;
     Ok(holding
         .into_iter()
