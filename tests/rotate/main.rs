@@ -10,6 +10,10 @@
     reason = "literals are written by SNAPSHOTS=overwrite, in its own way"
 )]
 
+mod adopt;
+mod api;
+mod consumers;
+mod ends;
 mod faults;
 mod kills;
 mod pki;

@@ -57,6 +57,16 @@ impl Pair {
             && certificate.key_digest() == self.old.key
     }
 
+    /// Whether a certificate is the next CA: it stands somewhere already where a rotation is gone on with.
+    pub(crate) fn is_new(&self, certificate: &Certificate) -> bool {
+        self.certificate.is_some() && certificate.is_ca() && certificate.key_digest() == self.key
+    }
+
+    /// Whether it is one of the two.
+    pub(crate) fn is_of(&self, certificate: &Certificate) -> bool {
+        self.is_old(certificate) || self.is_new(certificate)
+    }
+
     /// The new certificate in PEM.
     pub(crate) fn pem(&self) -> Option<String> {
         self.certificate.as_ref().map(|ca| encode("CERTIFICATE", ca.der()))
@@ -104,6 +114,20 @@ pub(crate) fn make(
     if strategy.renews_leaves() {
         leaves(&mut generation, machines, now, interrupt)?;
     }
+    Ok(generation)
+}
+
+/// Goes on with CAs that are there.
+pub(crate) fn adopt(
+    pairs: Vec<Pair>,
+    machines: &[Machine],
+    now: Timestamp,
+    interrupt: &Interrupt,
+) -> Result<Generation, Failure> {
+    let (leaves_of, keys) = (BTreeMap::new(), BTreeMap::new());
+    let mut generation =
+        Generation { pairs, leaves: leaves_of, keys, keyless: Vec::new(), probe: None };
+    leaves(&mut generation, machines, now, interrupt)?;
     Ok(generation)
 }
 
@@ -169,7 +193,7 @@ fn next(strategy: Strategy, old: Old, name: &str, now: Timestamp) -> Result<Pair
 }
 
 /// The name without the generation that an earlier rotation added.
-fn stem(name: &str) -> &str {
+pub(super) fn stem(name: &str) -> &str {
     let is_generation = |word: &str| {
         let bytes = word.as_bytes();
         bytes[8] == b'T' && bytes[15] == b'Z' && bytes[16] == b'-'

@@ -74,6 +74,7 @@ impl<'a> Context<'a> {
             strategy: wanted.strategy.unwrap_or(Strategy::Rolling),
             tracks: &tracks,
             lenient: wanted.rotate.is_empty(),
+            back: wanted.back,
             tool: TOOL,
             now: self.clock.now(),
         };
@@ -86,7 +87,7 @@ impl<'a> Context<'a> {
         plan: &'d Plan,
         change: &'d ChangeArgs,
     ) -> Result<Drive<'d>, Failure> {
-        let drive = Drive {
+        let mut drive = Drive {
             plan,
             cluster: &self.cluster,
             work: &self.work,
@@ -99,7 +100,9 @@ impl<'a> Context<'a> {
             waived: &change.waive,
             at_once: change.max_in_flight,
             who: rotation_core::world::operator::name(),
+            claim: None,
         };
+        drive.claim()?;
         drive.lock()?;
         Ok(drive)
     }
