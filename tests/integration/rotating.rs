@@ -133,6 +133,8 @@ fn a_running_cluster_is_rotated_in_each_way() {
 
     // A new CA with both trusted in between, killed while servers show the new generation.
     seat.killed("rolling", "apply --yes --rotate cluster,front-proxy", 5);
+    // A namespace that comes meanwhile gets the same as all others.
+    seat.desk.lab.kubectl_text(&["create", "namespace", "late"]).unwrap();
     seat.ends("rolling", "apply --yes", 0);
     seat.ends("rolling", "finish --yes --recycle-pods", 0);
     seat.is_well("rolling", "rolling");

@@ -20,3 +20,4 @@ mod run;
 mod snapshot;
 mod strategies;
 mod tree;
+mod unreachable;

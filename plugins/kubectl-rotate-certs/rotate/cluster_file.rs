@@ -50,6 +50,8 @@ pub(crate) struct Cluster {
     pub(crate) machines: Vec<Named>,
     /// How components are restarted that no kubelet runs.
     pub(crate) restart: BTreeMap<String, String>,
+    /// Machines that are gone for ever.
+    pub(crate) gone: Vec<String>,
 }
 
 /// Reads the file; `limit` is how long a machine may take for a batch of orders.
@@ -75,7 +77,7 @@ fn cluster(hosts: Hosts, base: &Path, limit: Duration) -> Result<Cluster, String
         limit,
     };
     let mut machines = Vec::new();
-    for host in &hosts.machines {
+    for host in hosts.machines.iter().filter(|host| !host.gone) {
         let carrier = match (&host.root, &host.ssh) {
             (Some(_), Some(_)) => {
                 return Err(format!("host `{}` has both `ssh` and `root`", host.name));
@@ -137,7 +139,8 @@ fn cluster(hosts: Hosts, base: &Path, limit: Duration) -> Result<Cluster, String
         machine.more.push(consumer.kubeconfig.clone());
     }
     machines.sort_by_key(|machine| machine.place);
-    Ok(Cluster { machines, restart: hosts.restart })
+    let gone = hosts.machines.iter().filter(|host| host.gone).map(|host| host.name.clone());
+    Ok(Cluster { machines, restart: hosts.restart, gone: gone.collect() })
 }
 
 impl Cluster {

@@ -67,8 +67,8 @@ impl Drive<'_> {
         let unknown = standing.unknown();
         if !unknown.is_empty() {
             return Err(Failure::refused(format!("cannot look at {}", unknown.join("; "))).with_hint(
-                "every machine must be reached; run the command again when it is, or take it out of the file of machines \
-                 and begin anew if it is gone for ever",
+                "every machine must be reached: run the command again when it is; if it is gone for ever, write `gone = true` \
+                 at its [[host]]",
             ));
         }
         let changed = standing.changed();
