@@ -165,6 +165,17 @@ fn files_of_machines_that_do_not_fit_the_plan() {
     trees.name(&hosts[..1], None);
     refused(&trees, "apply", &["cannot look at w1: it is not in the file of machines any more"]);
     trees.run("status").ends(3, &["w1  unknown"]);
+    // Gone for ever, and said to be: it is not waited for, and not written.
+    trees.name(&hosts, None);
+    let text = fs::read_to_string(trees.root().join("cluster.toml")).unwrap();
+    let gone = trees.copy();
+    gone.file("cluster.toml", &text.replace("root = \"w1\"", "root = \"w1\"\ngone = true"));
+    fs::rename(gone.root().join("w1"), gone.root().join("elsewhere")).unwrap();
+    let words = ["`w1` is left out, since the file of machines says that it is gone for ever"];
+    gone.run("apply").ends(0, &words);
+    gone.run("finish").ends(0, &["the old generation is trusted nowhere"]);
+    gone.run("status").ends(0, &words);
+    assert!(!gone.root().join("w1").exists());
     // Each machine's name at the other's root.
     trees.name(&hosts, None);
     let text = fs::read_to_string(trees.root().join("cluster.toml")).unwrap();

@@ -24,3 +24,4 @@ mod run;
 mod snapshot;
 mod strategies;
 mod tree;
+mod unreachable;

@@ -105,6 +105,9 @@ pub(crate) struct Host {
     /// Files in which a component is told its flags, where it has no manifest: the program, and the file.
     #[serde(default)]
     pub(crate) flags: BTreeMap<String, String>,
+    /// It is gone for ever: a rotation that has begun goes on without it.
+    #[serde(default)]
+    pub(crate) gone: bool,
 }
 
 /// Why a hosts file cannot be used.

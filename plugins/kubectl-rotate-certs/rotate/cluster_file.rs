@@ -50,6 +50,8 @@ pub(crate) struct Cluster {
     pub(crate) restart: BTreeMap<String, String>,
     /// Who uses it from outside.
     pub(crate) consumers: Vec<Consumer>,
+    /// Machines that are gone for ever.
+    pub(crate) gone: Vec<String>,
 }
 
 /// Reads the file; `limit` is how long a machine may take for a batch of orders.
@@ -75,7 +77,7 @@ fn cluster(hosts: Hosts, base: &Path, limit: Duration) -> Result<Cluster, String
         limit,
     };
     let mut machines = Vec::new();
-    for host in &hosts.machines {
+    for host in hosts.machines.iter().filter(|host| !host.gone) {
         let carrier = match (&host.root, &host.ssh) {
             (Some(_), Some(_)) => {
                 return Err(format!("host `{}` has both `ssh` and `root`", host.name));
@@ -112,12 +114,18 @@ fn cluster(hosts: Hosts, base: &Path, limit: Duration) -> Result<Cluster, String
     if !machines.iter().any(|machine| machine.place == Where::ControlPlane) {
         return Err("no host has `control-plane = true`".to_owned());
     }
+    let is_gone = |name: &str| hosts.machines.iter().any(|host| host.gone && host.name == name);
     let mut consumers = Vec::new();
     for consumer in &hosts.consumers {
+        if consumer.host.as_deref().is_some_and(is_gone) {
+            continue;
+        }
         consumers.push(consumers::read(consumer, &mut machines, limit)?);
     }
     machines.sort_by_key(|machine| machine.place);
-    Ok(Cluster { machines, restart: hosts.restart, consumers })
+    let gone = hosts.machines.iter().filter(|host| host.gone).map(|host| host.name.clone());
+    let gone = gone.collect();
+    Ok(Cluster { machines, restart: hosts.restart, consumers, gone })
 }
 
 impl Cluster {

@@ -70,8 +70,8 @@ impl Drive<'_> {
         let unknown = standing.unknown();
         if !unknown.is_empty() {
             return Err(Failure::refused(format!("cannot look at {}", unknown.join("; "))).with_hint(
-                "every machine must be reached; run the command again when it is, or take it out of the file of machines \
-                 and begin anew if it is gone for ever",
+                "every machine must be reached: run the command again when it is; if it is gone for ever, write `gone = true` \
+                 at its [[host]]",
             ));
         }
         let changed = standing.changed();
@@ -206,7 +206,15 @@ impl Drive<'_> {
             self.group(&group, &standing, from, to)?;
         }
         self.objects(to)?;
-        self.gates(&gates::after(to, self.plan, self.cluster), to, since)
+        let gates = gates::after(to, self.plan, self.cluster);
+        let (pruned, first): (Vec<Gate>, Vec<Gate>) =
+            gates.into_iter().partition(Gate::is_of_pruning);
+        self.gates(&first, to, since)?;
+        if pruned.is_empty() {
+            return Ok(());
+        }
+        self.prune(to)?;
+        self.gates(&pruned, to, since)
     }
 
     /// The control plane one by one, who leads last; where none of its servers restarts, those who do not lead at once.
@@ -360,8 +368,12 @@ impl Drive<'_> {
             self.say(what);
             self.note(Event::Changed { what: what.to_owned() })?;
         }
-        let retires = to == Stage::Retire && self.plan.strategy.has_new_key();
-        if retires && objects::prune(&api, self.plan)? {
+        Ok(())
+    }
+
+    fn prune(&mut self, to: Stage) -> Result<(), Failure> {
+        let Some(api) = self.api.clone() else { return Ok(()) };
+        if objects::prune(&api, self.plan, to)? {
             let what = "configmap kube-system/extension-apiserver-authentication changed";
             self.say(what);
             self.note(Event::Changed { what: what.to_owned() })?;

@@ -178,13 +178,21 @@ pub(crate) fn after(stage: Stage, plan: &Plan, machines: &Machines) -> Vec<Gate>
             if has(track) && stage > Stage::Before {
                 gates.push(Gate::Aggregation { track, wanted: true, new: true });
             }
-            if has(track) && stage == Stage::Retire {
-                gates.push(Gate::Aggregation { track, wanted: false, new: false });
+            if has(track) && matches!(stage, Stage::Before | Stage::Retire) {
+                let new = stage == Stage::Before;
+                gates.push(Gate::Aggregation { track, wanted: false, new });
             }
         }
     }
     gates.extend([Gate::Nodes, Gate::Apis]);
     gates
+}
+
+impl Gate {
+    /// Whether it waits for what only this tool takes away, once no API server would add it again.
+    pub(crate) fn is_of_pruning(&self) -> bool {
+        matches!(self, Self::Aggregation { wanted: false, .. })
+    }
 }
 
 impl Asker<'_> {

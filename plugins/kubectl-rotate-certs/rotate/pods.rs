@@ -131,7 +131,7 @@ pub(crate) fn recycle(drive: &mut Drive<'_>, since: Option<Timestamp>) -> Result
         let mut recycler =
             Recycler::start(cluster, &clock, interrupt, &plan, Manifests::default())?;
         let mut locked = locked.borrow_mut();
-        let mut journal = Notes::of(&mut locked, "recycle");
+        let mut journal = Notes::of(&mut locked, "recycle", "recycled");
         let limits = Limits { each: timeout, retry: RETRY };
         let report = engine::apply(&plan, &mut recycler, &mut journal, limits, &mut |happening| {
             if let Happening::Blocked(step, by, _) = happening {

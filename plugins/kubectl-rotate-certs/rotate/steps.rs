@@ -10,18 +10,19 @@ use std::io;
 pub(super) struct Notes<'a> {
     locked: &'a mut Locked,
     verb: &'static str,
+    done: &'static str,
 }
 
 impl<'a> Notes<'a> {
-    /// `recycle`, `renew`.
-    pub(super) fn of(locked: &'a mut Locked, verb: &'static str) -> Self {
-        Self { locked, verb }
+    /// What is about to be done, and what it is afterwards: `recycle`, `recycled`.
+    pub(super) fn of(locked: &'a mut Locked, verb: &'static str, done: &'static str) -> Self {
+        Self { locked, verb, done }
     }
 }
 
 impl Journal for Notes<'_> {
     fn append(&mut self, entries: &[StepEntry]) -> io::Result<()> {
-        let verb = self.verb;
+        let (verb, done) = (self.verb, self.done);
         for entry in entries {
             let what = match &entry.event {
                 StepEvent::Intent { target, .. } => {
@@ -30,13 +31,13 @@ impl Journal for Notes<'_> {
                 StepEvent::Outcome { step, outcome } => {
                     let word = match outcome {
                         Outcome::Done { proof, .. } => match &proof.replacement {
-                            Some(new) => format!("done, now {new}"),
-                            None => "done".to_owned(),
+                            Some(new) => format!("{done}, now {new}"),
+                            None => done.to_owned(),
                         },
-                        Outcome::Failed { message, .. } => format!("not done: {message}"),
-                        _ => "not done in time".to_owned(),
+                        Outcome::Failed { message, .. } => format!("not {done}: {message}"),
+                        _ => format!("not {done} in time"),
                     };
-                    format!("{verb}, step {step}: {word}")
+                    format!("step {step}: {word}")
                 }
                 StepEvent::Run { .. } | StepEvent::Effect { .. } | StepEvent::End { .. } => {
                     continue;

@@ -151,7 +151,7 @@ fn carry(
     let none = TokenManifests::default();
     let mut keeper =
         Keeper::start(cluster, others, &clock, interrupt, &plan, proofs, none, drive.timeout)?;
-    let mut journal = Notes::of(&mut drive.locked, "renew");
+    let mut journal = Notes::of(&mut drive.locked, "renew", "renewed");
     let limits = Limits { each: drive.timeout, retry: RETRY };
     let report = engine::apply(&plan, &mut keeper, &mut journal, limits, &mut |_| {});
     drop(keeper);

@@ -26,7 +26,7 @@ pub(crate) fn run(args: &ApplyArgs, console: &Console) -> Result<Exit, Failure> 
         context.work = crate::rotate::work::Work::of(directory);
         context.plan()?;
     }
-    let plan = if let Some(plan) = context.work.plan()? {
+    let plan = if let Some(plan) = context.begun()? {
         fits(args, &plan)?;
         plan
     } else {
