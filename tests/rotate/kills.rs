@@ -243,14 +243,14 @@ struct Wave {
 }
 
 const WAVES: [Wave; 7] = [
-    Wave { name: "apply", plan: "", before: &[], command: "apply", again: 2, back: Some(6) },
+    Wave { name: "apply", plan: "", before: &[], command: "apply", again: 3, back: Some(6) },
     Wave { name: "finish", plan: "", before: &["apply"], command: "finish", again: 2, back: None },
     Wave {
         name: "rollback",
         plan: " --rotate cluster,tokens",
         before: &["apply"],
         command: "rollback",
-        again: 3,
+        again: 4,
         back: None,
     },
     Wave {
@@ -258,24 +258,24 @@ const WAVES: [Wave; 7] = [
         plan: " --strategy window",
         before: &[],
         command: "apply",
-        again: 3,
-        back: Some(6),
+        again: 4,
+        back: Some(8),
     },
     Wave {
         name: "renew",
         plan: " --strategy renew",
         before: &[],
         command: "apply",
-        again: 2,
-        back: Some(4),
+        again: 3,
+        back: Some(6),
     },
     Wave {
         name: "renew-ca",
         plan: " --strategy renew-ca",
         before: &[],
         command: "apply",
-        again: 2,
-        back: Some(6),
+        again: 3,
+        back: Some(8),
     },
     Wave {
         name: "recover",
