@@ -10,9 +10,11 @@
     reason = "literals are written by SNAPSHOTS=overwrite, in its own way"
 )]
 
+mod choice;
 mod faults;
 mod kills;
 mod pki;
+mod planned;
 mod promises;
 mod rollback;
 mod rolling;

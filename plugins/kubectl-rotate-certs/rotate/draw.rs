@@ -1,13 +1,18 @@
 //! Draws the plan: what stands where at each stage, and who must be restarted for it. Nothing is changed.
 
+use super::chains::{self, Checked};
+use super::choose;
 use super::cluster_file::{Cluster, Where};
 use super::document::{
     Authority, ComponentPlan, FilePlan, HostPlan, Plan, SCHEMA_VERSION, TrackPlan,
 };
 use super::generation::{self, Generation, Pair};
-use super::old;
+use super::needs;
+use super::notes;
+use super::old::{self, Old};
 use super::reach::{self, Machine};
 use super::slots::{self, Slot, Used, Version};
+use super::spots;
 use super::stage::{Strategy, Track};
 use crate::inspect::flags::Programs;
 use jiff::Timestamp;
@@ -60,32 +65,95 @@ impl Fault for slots::SlotError {
     }
 }
 
+/// Why nothing could be drawn.
+enum Obstacle {
+    /// By this strategy, and the reason in one sentence; another one may be possible.
+    ThisWay(Failure, String),
+    /// By any.
+    AnyWay(Failure),
+}
+
+impl Obstacle {
+    fn failure(self) -> Failure {
+        match self {
+            Self::ThisWay(why, _) | Self::AnyWay(why) => why,
+        }
+    }
+}
+
+impl From<Failure> for Obstacle {
+    fn from(why: Failure) -> Self {
+        Self::AnyWay(why)
+    }
+}
+
+impl From<slots::SlotError> for Obstacle {
+    fn from(why: slots::SlotError) -> Self {
+        match why {
+            slots::SlotError::Unsplit { .. } => {
+                let reason = format!("{why}; {}", why.hint().unwrap_or_default());
+                Self::ThisWay(why.into(), reason)
+            }
+            slots::SlotError::Rewrite { .. } => Self::AnyWay(why.into()),
+        }
+    }
+}
+
 /// What is wanted.
 pub(crate) struct Wanted<'a> {
     /// The machines.
     pub(crate) cluster: &'a Cluster,
-    /// How.
-    pub(crate) strategy: Strategy,
-    /// What.
+    /// How; `None` for the gentlest way that serves.
+    pub(crate) strategy: Option<Strategy>,
+    /// What; nothing where nobody named anything.
     pub(crate) tracks: &'a [Track],
-    /// Whether a track that is not there is left out without a word.
-    pub(crate) lenient: bool,
     /// Who asks.
     pub(crate) tool: Tool,
     /// When.
     pub(crate) now: Timestamp,
 }
 
+/// What is rotated where nobody named anything, as far as it is there.
+const TRACKS: [Track; 3] = [Track::Cluster, Track::FrontProxy, Track::Etcd];
+
 /// Looks at every machine and draws.
 pub(crate) fn draw(wanted: &Wanted<'_>, interrupt: &Interrupt) -> Result<Drawn, Failure> {
     let machines = reach::look(&wanted.cluster.machines, interrupt)?;
-    let [a, b] = rotation_core::world::keys::random::<2>();
-    let id = format!("{}-{a:02x}{b:02x}", wanted.now.strftime("%Y%m%dT%H%M%SZ"));
+    if let Some(strategy) = wanted.strategy {
+        let olds = olds(wanted.tracks, &machines)?;
+        return one(wanted, strategy, olds, &machines, interrupt).map_err(Obstacle::failure);
+    }
+    let mut refused = BTreeMap::new();
+    loop {
+        let found = olds(wanted.tracks, &machines)?;
+        let named = !wanted.tracks.is_empty();
+        let facts = needs::facts(&found, named, &machines, wanted.now, refused.clone());
+        let decision = choose::decide(&facts).map_err(|reasons| {
+            Failure::refused(format!("no strategy is possible: {}", reasons.join("; ")))
+                .with_hint("mend what is named, or look with `kubectl rotate-certs inspect` what the machines have")
+        })?;
+        let taken = found.into_iter().filter(|old| decision.tracks.contains(&old.track)).collect();
+        match one(wanted, decision.strategy, taken, &machines, interrupt) {
+            Ok(mut drawn) => {
+                drawn.plan.notes.splice(0..0, decision.notes);
+                return Ok(drawn);
+            }
+            Err(Obstacle::ThisWay(_, reason)) => {
+                refused.insert(decision.strategy, reason);
+            }
+            Err(Obstacle::AnyWay(why)) => return Err(why),
+        }
+    }
+}
+
+/// Today's CAs and keys.
+fn olds(tracks: &[Track], machines: &[Machine]) -> Result<Vec<Old>, Failure> {
+    let lenient = tracks.is_empty();
     let mut olds = Vec::new();
-    for track in wanted.tracks {
-        match old::find(*track, &machines) {
+    for track in if lenient { &TRACKS[..] } else { tracks } {
+        match old::find(*track, machines) {
             Ok(old) => olds.push(old),
-            Err(old::OldError::Missing(_)) if wanted.lenient => {}
+            Err(old::OldError::Missing(_)) if lenient => {}
             Err(why) => return Err(why.into()),
         }
     }
@@ -95,7 +163,23 @@ pub(crate) fn draw(wanted: &Wanted<'_>, interrupt: &Interrupt) -> Result<Drawn, 
         )
         .with_hint("look with `kubectl rotate-certs inspect` what the machines have"));
     }
-    let made = generation::make(wanted.strategy, olds, &machines, &id, wanted.now, interrupt)?;
+    Ok(olds)
+}
+
+/// Draws one strategy.
+fn one(
+    wanted: &Wanted<'_>,
+    strategy: Strategy,
+    olds: Vec<Old>,
+    machines: &[Machine],
+    interrupt: &Interrupt,
+) -> Result<Drawn, Obstacle> {
+    let tracks: Vec<Track> = olds.iter().map(|old| old.track).collect();
+    choose::tokens_fit(strategy, &tracks, needs::coupled(machines))
+        .map_err(|why| Obstacle::ThisWay(Failure::refused(why.clone()), why))?;
+    let [a, b] = rotation_core::world::keys::random::<2>();
+    let id = format!("{}-{a:02x}{b:02x}", wanted.now.strftime("%Y%m%dT%H%M%SZ"));
+    let made = generation::make(strategy, olds, machines, &id, wanted.now, interrupt)?;
     let programs = Programs::embedded();
     let stamp = wanted.now.strftime("%Y-%m-%d-%H-%M-%S").to_string();
     let mut drawn = Drawn {
@@ -105,16 +189,17 @@ pub(crate) fn draw(wanted: &Wanted<'_>, interrupt: &Interrupt) -> Result<Drawn, 
             tool: wanted.tool.name.to_owned(),
             tool_version: wanted.tool.version.to_owned(),
             created_at: wanted.now,
-            strategy: wanted.strategy,
-            notes: notes(&made),
+            strategy,
+            notes: notes::of_generation(&made),
             tracks: made.pairs.iter().map(track).collect(),
             root_ca: Vec::new(),
+            checked: Vec::new(),
             hosts: Vec::new(),
         },
         contents: BTreeMap::new(),
         extra: extra(&made),
     };
-    for machine in &machines {
+    for machine in machines {
         let published = published(machine);
         let host = host(wanted, machine, &made, &programs, &stamp, &mut drawn.contents, interrupt)?;
         let root = host.files.iter().find(|file| Some(&file.path) == published.as_ref());
@@ -124,7 +209,40 @@ pub(crate) fn draw(wanted: &Wanted<'_>, interrupt: &Interrupt) -> Result<Drawn, 
         own(&host, &mut drawn);
         drawn.plan.hosts.push(host);
     }
+    drawn.plan.notes.extend(notes::only_server(&drawn.plan));
+    drawn.plan.checked = holds(&drawn, &made, machines, wanted.now)?;
     Ok(drawn)
+}
+
+/// Everybody is accepted by everybody at every stage; else nothing is drawn.
+fn holds(
+    drawn: &Drawn,
+    made: &Generation,
+    machines: &[Machine],
+    now: Timestamp,
+) -> Result<Vec<Checked>, Obstacle> {
+    let pair = |pair: &Pair| {
+        Some(chains::Pair {
+            track: pair.old.track,
+            old: pair.old.certificate.clone()?,
+            new: pair.certificate.clone()?,
+        })
+    };
+    let spots = spots::spots(&drawn.plan, &drawn.contents, machines);
+    let pairs: Vec<chains::Pair> = made.pairs.iter().filter_map(pair).collect();
+    let scene = chains::Scene { spots: &spots, pairs: &pairs, strategy: made.strategy, now };
+    let (checked, violations) = chains::check(&scene);
+    let Some(first) = violations.first() else { return Ok(checked) };
+    let more = match violations.len() {
+        1 => String::new(),
+        many => format!(", and {} more", many - 1),
+    };
+    let reason =
+        format!("at stage {}, {} would not hold: {}{more}", first.stage, first.place, first.reason);
+    let failure = Failure::refused(reason.clone()).with_hint(
+        "mend the file that is named; `kubectl rotate-certs check` says what is wrong with it today",
+    );
+    Err(Obstacle::ThisWay(failure, reason))
 }
 
 /// What our own connection and the gates need: the new CAs, and a client that the new cluster CA signed and that may
@@ -137,7 +255,7 @@ fn extra(made: &Generation) -> BTreeMap<String, Zeroizing<Vec<u8>>> {
             files.insert(format!("new-{}.crt", pair.old.track), bytes(&pem));
         }
         // A CA whose key is kept elsewhere gets one that stands nowhere else.
-        if let Some(key) = pair.private.as_ref().filter(|_| is_kept_elsewhere(pair)) {
+        if let Some(key) = pair.private.as_ref().filter(|_| notes::is_kept_elsewhere(pair)) {
             files.insert(format!("new-{}.key", pair.old.track), bytes(&key.to_pem()));
         }
         if let Some(old) = &pair.old.certificate {
@@ -151,27 +269,6 @@ fn extra(made: &Generation) -> BTreeMap<String, Zeroizing<Vec<u8>>> {
         files.insert("probe.key".to_owned(), bytes(&key.to_pem()));
     }
     files
-}
-
-fn is_kept_elsewhere(pair: &Pair) -> bool {
-    pair.old.certificate.is_some() && pair.old.private.is_none()
-}
-
-/// What one should know before anything is changed.
-fn notes(made: &Generation) -> Vec<String> {
-    let elsewhere = made.pairs.iter().filter(|pair| is_kept_elsewhere(pair)).map(|pair| {
-        let track = pair.old.track;
-        format!(
-            "the key of the {track} CA is on no machine; the new one will stand in the directory of the rotation alone, as \
-             new-{track}.key: keep it"
-        )
-    });
-    let keyless = made.keyless.iter().map(|leaf| {
-        format!(
-            "{leaf} stays as it is, since its key is on no machine: it ends with the old generation"
-        )
-    });
-    elsewhere.chain(keyless).collect()
 }
 
 fn track(pair: &Pair) -> TrackPlan {
@@ -197,11 +294,11 @@ fn host(
     stamp: &str,
     contents: &mut BTreeMap<[u8; 32], Zeroizing<Vec<u8>>>,
     interrupt: &Interrupt,
-) -> Result<HostPlan, Failure> {
+) -> Result<HostPlan, Obstacle> {
     let named = wanted.cluster.machine(&machine.name);
     let named = named.ok_or_else(|| Failure::unexpected("a machine without a name"))?;
     let uses = slots::uses(machine, programs);
-    let slots = slots::slots(machine, &named.flags, &uses, made, wanted.strategy, stamp)?;
+    let slots = slots::slots(machine, &named.flags, &uses, made, made.strategy, stamp)?;
     let paths: Vec<&str> = slots.iter().map(|slot| slot.path.as_str()).collect();
     let likes: Vec<&str> = slots.iter().map(|slot| slot.like.as_str()).collect();
     let look = |paths: &[&str]| {
@@ -216,7 +313,8 @@ fn host(
                 "`{}` on `{}` changed while it was looked at",
                 slot.path, machine.name
             ))
-            .with_hint("run the command again, when nobody else works on the machines"));
+            .with_hint("run the command again, when nobody else works on the machines")
+            .into());
         }
         files.push(file);
     }

@@ -29,19 +29,27 @@ use std::time::Duration;
 /// Between two attempts that a budget blocks.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// What pods are judged by.
+pub(crate) fn credentials(
+    cluster: &Cluster,
+    since: Option<Timestamp>,
+) -> Result<Credentials, ClusterError> {
+    let roots = cluster.root_cas(&Scope::All)?;
+    let key = |t: TokenSecret| ((t.namespace.clone(), t.name.clone()), t);
+    Ok(Credentials {
+        root_cas: roots.into_iter().map(|root| (root.namespace.clone(), root)).collect(),
+        tokens: cluster.token_secrets(&Scope::All)?.into_iter().map(key).collect(),
+        since,
+        ..Credentials::default()
+    })
+}
+
 /// Pods with old credentials, each with the reason, and the scene in which they are.
 fn stale(
     cluster: &Cluster,
     since: Option<Timestamp>,
 ) -> Result<(Scene, Vec<(String, String)>), ClusterError> {
-    let roots = cluster.root_cas(&Scope::All)?;
-    let key = |t: TokenSecret| ((t.namespace.clone(), t.name.clone()), t);
-    let credentials = Credentials {
-        root_cas: roots.into_iter().map(|root| (root.namespace.clone(), root)).collect(),
-        tokens: cluster.token_secrets(&Scope::All)?.into_iter().map(key).collect(),
-        since,
-        ..Credentials::default()
-    };
+    let credentials = credentials(cluster, since)?;
     let mut scene = Scene::default();
     let mut named = Vec::new();
     let query = PodQuery { namespaces: Scope::All, labels: None, fields: None };

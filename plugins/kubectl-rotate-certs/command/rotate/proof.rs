@@ -1,6 +1,7 @@
 //! What stands between the stages: pods that hold old credentials, and the proof that nobody needs the old generation.
 
 use crate::TOOL;
+use crate::rotate::document::Plan;
 use crate::rotate::drive::Drive;
 use crate::rotate::gates;
 use crate::rotate::generation::each_block;
@@ -9,6 +10,7 @@ use crate::rotate::old::certificate;
 use crate::rotate::pods;
 use crate::rotate::reach;
 use crate::rotate::stage::{Stage, Track};
+use crate::rotate::work::Work;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
@@ -32,17 +34,26 @@ struct Offender {
 
 /// Pods that read their credentials once get new ones.
 pub(super) fn refresh(drive: &mut Drive<'_>) -> Result<(), Failure> {
-    if drive.api.is_none() || !feeds_pods(drive) {
+    if drive.api.is_none() || !feeds_pods(drive.plan) {
         return Ok(());
     }
-    let since = pods::since(&drive.work.history()?.entries, &FEEDS_PODS);
+    let estimated = drive.watch.as_ref().map(|watch| watch.pods).unwrap_or_default();
+    if !estimated.is_zero() {
+        drive.in_time("recycling pods", estimated)?;
+    }
+    let since = since(drive.work)?;
     pods::recycle(drive, since)
 }
 
+/// Since when pods that started hold nothing of before.
+pub(super) fn since(work: &Work) -> Result<Option<Timestamp>, Failure> {
+    Ok(pods::since(&work.history()?.entries, &FEEDS_PODS))
+}
+
 /// Whether pods hold anything that this rotation replaces.
-fn feeds_pods(drive: &Drive<'_>) -> bool {
-    let has = |track| drive.plan.track(track).is_some();
-    drive.plan.strategy.has_new_key() && (has(Track::Cluster) || has(Track::Tokens))
+pub(super) fn feeds_pods(plan: &Plan) -> bool {
+    let has = |track| plan.track(track).is_some();
+    plan.strategy.has_new_key() && (has(Track::Cluster) || has(Track::Tokens))
 }
 
 /// Nobody needs the old generation any more.
@@ -200,8 +211,10 @@ fn objects(drive: &Drive<'_>) -> Result<Vec<Offender>, Failure> {
 }
 
 fn of_pods(drive: &Drive<'_>) -> Result<Vec<Offender>, Failure> {
-    let Some(api) = drive.api.as_ref().filter(|_| feeds_pods(drive)) else { return Ok(Vec::new()) };
-    let since = pods::since(&drive.work.history()?.entries, &FEEDS_PODS);
+    let Some(api) = drive.api.as_ref().filter(|_| feeds_pods(drive.plan)) else {
+        return Ok(Vec::new());
+    };
+    let since = since(drive.work)?;
     let holding = pods::holding(api, since)?;
     Ok(holding
         .into_iter()
