@@ -10,7 +10,11 @@
     reason = "literals are written by SNAPSHOTS=overwrite, in its own way"
 )]
 
+mod adopt;
+mod api;
 mod choice;
+mod consumers;
+mod ends;
 mod faults;
 mod kills;
 mod pki;
@@ -22,3 +26,4 @@ mod run;
 mod snapshot;
 mod strategies;
 mod tree;
+mod unreachable;

@@ -136,7 +136,9 @@ struct Trusted<'a> {
 pub(crate) fn check(scene: &Scene<'_>) -> (Vec<Checked>, Vec<Violation>) {
     let mut stages = vec![Stage::Before];
     stages.extend(scene.strategy.route());
-    let mut known = Known::default();
+    let shelves = scene.spots.iter().flat_map(|spot| &spot.at);
+    let held = shelves.flat_map(|shelf| &shelf.keys).map(|key| *key.as_bytes()).collect();
+    let mut known = Known { held, ..Known::default() };
     let mut checked = Vec::new();
     let mut violations = BTreeSet::new();
     for (index, stage) in stages.iter().enumerate() {
@@ -194,6 +196,8 @@ type Fingerprint = [u8; 32];
 /// What was worked out already: a thousand machines show certificates to the same few pools.
 #[derive(Default)]
 struct Known {
+    /// Keys that are on a machine. A certificate whose key is on none is somebody else's copy, of which the notes tell.
+    held: BTreeSet<Fingerprint>,
     signers: BTreeMap<(Track, Fingerprint), bool>,
     verdicts: BTreeMap<(Fingerprint, Vec<Fingerprint>, Vec<Fingerprint>), Option<Finding>>,
 }
@@ -204,7 +208,12 @@ fn fingerprint(certificate: &Certificate) -> Fingerprint {
 
 impl Known {
     fn is_of(&mut self, pair: &Pair, leaf: &Certificate) -> bool {
-        let of = || !leaf.is_ca() && (leaf.is_signed_by(&pair.old) || leaf.is_signed_by(&pair.new));
+        let held = &self.held;
+        let of = || {
+            !leaf.is_ca()
+                && held.contains(leaf.key_digest().as_bytes())
+                && (leaf.is_signed_by(&pair.old) || leaf.is_signed_by(&pair.new))
+        };
         *self.signers.entry((pair.track, fingerprint(leaf))).or_insert_with(of)
     }
 

@@ -1,8 +1,10 @@
 //! Draws the plan: what stands where at each stage, and who must be restarted for it. Nothing is changed.
 
+use super::adopt;
 use super::chains::{self, Checked};
 use super::choose;
 use super::cluster_file::{Cluster, Where};
+use super::consumers;
 use super::document::{
     Authority, ComponentPlan, FilePlan, HostPlan, Plan, SCHEMA_VERSION, TrackPlan,
 };
@@ -107,6 +109,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) strategy: Option<Strategy>,
     /// What; nothing where nobody named anything.
     pub(crate) tracks: &'a [Track],
+    /// Whether a rotation that was left half done ends at the CA of before.
+    pub(crate) back: bool,
     /// Who asks.
     pub(crate) tool: Tool,
     /// When.
@@ -119,6 +123,13 @@ const TRACKS: [Track; 3] = [Track::Cluster, Track::FrontProxy, Track::Etcd];
 /// Looks at every machine and draws.
 pub(crate) fn draw(wanted: &Wanted<'_>, interrupt: &Interrupt) -> Result<Drawn, Failure> {
     let machines = reach::look(&wanted.cluster.machines, interrupt)?;
+    // Nothing else is begun beside a rotation that was left half done.
+    if wanted.strategy.is_none_or(|strategy| strategy == Strategy::Rolling)
+        && let Some((made, notes)) = adopted(wanted, &machines, interrupt)?
+    {
+        return lay_out(wanted, &made, &name(wanted), notes, &machines, interrupt)
+            .map_err(Obstacle::failure);
+    }
     if let Some(strategy) = wanted.strategy {
         let olds = olds(wanted.tracks, &machines)?;
         return one(wanted, strategy, olds, &machines, interrupt).map_err(Obstacle::failure);
@@ -177,31 +188,53 @@ fn one(
     let tracks: Vec<Track> = olds.iter().map(|old| old.track).collect();
     choose::tokens_fit(strategy, &tracks, needs::coupled(machines))
         .map_err(|why| Obstacle::ThisWay(Failure::refused(why.clone()), why))?;
-    let [a, b] = rotation_core::world::keys::random::<2>();
-    let id = format!("{}-{a:02x}{b:02x}", wanted.now.strftime("%Y%m%dT%H%M%SZ"));
+    let id = name(wanted);
     let made = generation::make(strategy, olds, machines, &id, wanted.now, interrupt)?;
+    lay_out(wanted, &made, &id, Vec::new(), machines, interrupt)
+}
+
+/// How a rotation is called.
+fn name(wanted: &Wanted<'_>) -> String {
+    let [a, b] = rotation_core::world::keys::random::<2>();
+    format!("{}-{a:02x}{b:02x}", wanted.now.strftime("%Y%m%dT%H%M%SZ"))
+}
+
+/// What stands where, of a new generation; `adopted` says what is gone on with.
+fn lay_out(
+    wanted: &Wanted<'_>,
+    made: &Generation,
+    id: &str,
+    adopted: Vec<String>,
+    machines: &[Machine],
+    interrupt: &Interrupt,
+) -> Result<Drawn, Obstacle> {
+    let goes_on = !adopted.is_empty();
     let programs = Programs::embedded();
     let stamp = wanted.now.strftime("%Y-%m-%d-%H-%M-%S").to_string();
     let mut drawn = Drawn {
         plan: Plan {
             schema_version: SCHEMA_VERSION.to_owned(),
-            id,
+            id: id.to_owned(),
             tool: wanted.tool.name.to_owned(),
             tool_version: wanted.tool.version.to_owned(),
             created_at: wanted.now,
-            strategy,
-            notes: notes::of_generation(&made),
+            strategy: made.strategy,
+            notes: adopted
+                .into_iter()
+                .chain(notes::of_generation(made))
+                .chain(consumers::notes(&wanted.cluster.consumers))
+                .collect(),
             tracks: made.pairs.iter().map(track).collect(),
             root_ca: Vec::new(),
             checked: Vec::new(),
             hosts: Vec::new(),
         },
         contents: BTreeMap::new(),
-        extra: extra(&made),
+        extra: extra(made),
     };
     for machine in machines {
         let published = published(machine);
-        let host = host(wanted, machine, &made, &programs, &stamp, &mut drawn.contents, interrupt)?;
+        let host = host(wanted, machine, made, &programs, &stamp, &mut drawn.contents, interrupt)?;
         let root = host.files.iter().find(|file| Some(&file.path) == published.as_ref());
         if let Some(root) = root.filter(|_| drawn.plan.root_ca.is_empty()) {
             drawn.plan.root_ca = root.versions.clone();
@@ -210,7 +243,12 @@ fn one(
         drawn.plan.hosts.push(host);
     }
     drawn.plan.notes.extend(notes::only_server(&drawn.plan));
-    drawn.plan.checked = holds(&drawn, &made, machines, wanted.now)?;
+    match holds(&drawn, made, machines, wanted.now) {
+        Ok(checked) => drawn.plan.checked = checked,
+        // Whoever was stopped half-way may not be accepted everywhere today, and is not helped by a refusal.
+        Err(Obstacle::ThisWay(_, why)) if goes_on => drawn.plan.notes.push(why),
+        Err(why) => return Err(why),
+    }
     Ok(drawn)
 }
 
@@ -245,6 +283,33 @@ fn holds(
     Err(Obstacle::ThisWay(failure, reason))
 }
 
+/// A rotation that was left half done, with what is to be said of it. Nothing else is begun beside it.
+fn adopted(
+    wanted: &Wanted<'_>,
+    machines: &[Machine],
+    interrupt: &Interrupt,
+) -> Result<Option<(Generation, Vec<String>)>, Failure> {
+    let tracks = if wanted.tracks.is_empty() { &TRACKS[..] } else { wanted.tracks };
+    let adopted = adopt::find(tracks, machines, wanted.back)?;
+    if adopted.is_empty() {
+        if wanted.back {
+            return Err(Failure::refused(
+                "no rotation was left half done: there is nothing to go back to",
+            )
+            .with_hint("leave --back out"));
+        }
+        return Ok(None);
+    }
+    let (pairs, mut notes): (Vec<Pair>, Vec<String>) =
+        adopted.into_iter().map(|one| (one.pair, one.note)).unzip();
+    let is_there = |track: &Track| old::find(*track, machines).is_ok();
+    let left = tracks
+        .iter()
+        .filter(|track| !pairs.iter().any(|pair| pair.old.track == **track) && is_there(track));
+    notes.extend(left.map(|track| format!("{track} is left alone until that has ended")));
+    Ok(Some((generation::adopt(pairs, machines, wanted.now, interrupt)?, notes)))
+}
+
 /// What our own connection and the gates need: the new CAs, and a client that the new cluster CA signed and that may
 /// nothing.
 fn extra(made: &Generation) -> BTreeMap<String, Zeroizing<Vec<u8>>> {
@@ -257,6 +322,10 @@ fn extra(made: &Generation) -> BTreeMap<String, Zeroizing<Vec<u8>>> {
         // A CA whose key is kept elsewhere gets one that stands nowhere else.
         if let Some(key) = pair.private.as_ref().filter(|_| notes::is_kept_elsewhere(pair)) {
             files.insert(format!("new-{}.key", pair.old.track), bytes(&key.to_pem()));
+        }
+        if let (None, Some(key)) = (&pair.certificate, &pair.private) {
+            let pem = rotation_core::facts::x509::encode("PUBLIC KEY", key.spki_der());
+            files.insert(super::tokens::NEW.to_owned(), bytes(&pem));
         }
         if let Some(old) = &pair.old.certificate {
             let pem = rotation_core::facts::x509::encode("CERTIFICATE", old.der());
@@ -318,12 +387,14 @@ fn host(
         }
         files.push(file);
     }
-    let components = components(wanted, machine, &uses, &files);
+    let mut components = components(wanted, machine, &uses, &files);
+    components.extend(consumers::components(&wanted.cluster.consumers, machine, &files)?);
     Ok(HostPlan {
         name: machine.name.clone(),
         control_plane: named.place == Where::ControlPlane,
         files,
         components,
+        ports: super::ports::told(machine),
     })
 }
 

@@ -162,7 +162,7 @@ fn of_host(host: &HostPlan, from: Stage, to: Stage, before: &mut Before) -> Vec<
                 *earlier = 0;
                 Duration::ZERO
             }
-            Way::Kill | Way::Run(_) => Duration::ZERO,
+            Way::Kill | Way::Run(_) | Way::Tell(_) => Duration::ZERO,
         };
         let within = with_etcd && restart.component.program == "etcd";
         found.push(Restarted {
@@ -218,8 +218,10 @@ pub(crate) fn steps(
     if pace.gates && !steps.is_empty() {
         steps.push(step(Work::Gates, gates(plan, from, to)));
     }
-    // Pods are recycled on the way forward alone, before servers show the new generation, and are new after that.
-    if pace.pods.count > 0 && to == Stage::Sign && from < to {
+    // Pods are recycled on the way forward alone: before servers show the new generation, or after it came at once.
+    let rolls = plan.route().contains(&Stage::Accept);
+    let at = if rolls { Stage::Sign } else { plan.end() };
+    if pace.pods.count > 0 && to == at && from < to {
         steps.push(step(Work::Pods { count: pace.pods.count }, pods(pace.pods)));
     }
     steps

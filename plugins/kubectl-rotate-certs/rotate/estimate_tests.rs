@@ -6,6 +6,7 @@ use super::stage::{Stage, Strategy};
 use jiff::Timestamp;
 use rotation_core::facts::credential::Digest;
 use rotation_core::world::hosts::change::{State, Way};
+use std::collections::BTreeMap;
 
 fn file(path: &str, versions: [&str; 5]) -> FilePlan {
     FilePlan {
@@ -32,7 +33,7 @@ fn host(name: &str, control_plane: bool, components: Vec<ComponentPlan>) -> Host
         file("/ca.crt", ["o", "b", "b", "b", "n"]),
         file("/etcd.crt", ["o", "b", "b", "b", "n"]),
     ];
-    HostPlan { name: name.to_owned(), control_plane, files, components }
+    HostPlan { name: name.to_owned(), control_plane, files, components, ports: BTreeMap::new() }
 }
 
 fn plan(strategy: Strategy, hosts: Vec<HostPlan>) -> Plan {

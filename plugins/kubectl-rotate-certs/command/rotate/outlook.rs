@@ -7,6 +7,7 @@ use crate::rotate::document::Plan;
 use crate::rotate::estimate::{self, Pace, PodLoad, Restarted};
 use crate::rotate::forecast::{self, Forecast};
 use crate::rotate::gates::url;
+use crate::rotate::ports;
 use crate::rotate::stage::{Stage, Strategy};
 use crate::rotate::standing::previous;
 use crate::rotate::timetable::{self, Timetable};
@@ -101,7 +102,7 @@ impl Outlook {
                 stage: *stage,
                 seconds: steps.iter().map(|step| step.takes.as_secs_f64()).sum(),
                 restarts: restarted.iter().filter(|one| one.stage == *stage).cloned().collect(),
-                gaps: gaps(context, &restarted, *stage),
+                gaps: gaps(context, plan, &restarted, *stage),
                 noticed: estimate::noticed(plan, &restarted, before, *stage),
             }
         });
@@ -175,7 +176,7 @@ fn certificates(shown: usize) -> String {
 }
 
 /// How long each API server is away by its own address.
-fn gaps(context: &Context<'_>, restarted: &[Restarted], stage: Stage) -> Vec<Gap> {
+fn gaps(context: &Context<'_>, plan: &Plan, restarted: &[Restarted], stage: Stage) -> Vec<Gap> {
     let mut gaps = Vec::new();
     for machine in &context.cluster.machines {
         let own = restarted.iter().filter(|one| {
@@ -187,7 +188,8 @@ fn gaps(context: &Context<'_>, restarted: &[Restarted], stage: Stage) -> Vec<Gap
         else {
             continue;
         };
-        gaps.push(Gap { server: url(*at), seconds: gap.as_secs_f64() });
+        let at = ports::socket(plan, &machine.name, *at, "kube-apiserver");
+        gaps.push(Gap { server: url(at), seconds: gap.as_secs_f64() });
     }
     gaps
 }
@@ -227,18 +229,12 @@ impl Pods {
             let why = "nothing that pods hold gets another key".to_owned();
             return Ok(Self::Untouched { why });
         }
-        if plan.strategy != Strategy::Rolling {
-            let why =
-                "`apply` recycles none in an outage; afterwards `kubectl recycle -A stale` does"
-                    .to_owned();
-            return Ok(Self::Untouched { why });
-        }
         let Some(api) = context.api() else {
             let why = "nobody asks the API (--offline): pods that read their credentials once need \
                        new ones before the old generation is dropped";
             return Ok(Self::NotSeen { why: why.to_owned() });
         };
-        let since = proof::since(&context.work)?;
+        let since = proof::since(&context.work, plan)?;
         let now = context.clock.now();
         Ok(match api.ask(None, |cluster| forecast::ask(cluster, since, now)) {
             Ok(found) => Self::Seen(found),

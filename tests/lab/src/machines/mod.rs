@@ -9,6 +9,7 @@ mod addons;
 mod boot;
 mod cgroup;
 mod clients;
+mod cluster_file;
 mod image;
 mod images;
 mod inside;
