@@ -3,6 +3,7 @@
 //! What another program may read goes to stdout, everything said to a person to stderr.
 
 mod bosh;
+mod breaks;
 mod clients;
 mod components;
 mod machines;
@@ -69,6 +70,11 @@ enum Verb {
     Demo(Demo),
     /// Make something wrong with certificates on machines, on purpose, and put it right again.
     MixUp(machines::MixUpArgs),
+    /// Break something on a machine, on purpose: its certificates, cable, clock, disk, or all of its processes.
+    #[command(subcommand)]
+    Break(breaks::Verb),
+    /// Mend what `break` has broken.
+    Mend(breaks::Mend),
     /// Clients on machines that behave like real ones, and count every request that fails.
     #[command(subcommand)]
     Clients(clients::Verb),
@@ -171,6 +177,8 @@ impl Cli {
             Verb::Thaw(which) => which.run(Change::Thaw),
             Verb::Slow(slow) => slow.run(),
             Verb::MixUp(arguments) => out(&machines::mix_up(&arguments)?),
+            Verb::Break(verb) => verb.run(),
+            Verb::Mend(mend) => mend.run(),
             Verb::Clients(verb) => verb.run(),
             Verb::Bosh(verb) => verb.run(),
             Verb::Packages => out(&machines::packages()),

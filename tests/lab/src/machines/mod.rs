@@ -7,6 +7,7 @@
 
 mod addons;
 mod boot;
+mod breaks;
 mod cgroup;
 mod clients;
 mod image;
@@ -34,6 +35,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 
 pub(crate) use boot::inner;
+pub use breaks::Break;
 pub use clients::{ALONE, Clients, Counted, Kind, NAMESPACE as CLIENTS, Scope, Tally as Requests};
 pub use images::POD_IMAGE;
 pub use mixups::{MixUp, MixUps};
