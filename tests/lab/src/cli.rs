@@ -114,6 +114,9 @@ struct Up {
     /// How many machines for pods.
     #[arg(long, default_value_t = 2, value_name = "N", requires = "machines")]
     workers: u8,
+    /// Components as services of runit, not as pods: a cluster that kubeadm did not make. Needs the package runit.
+    #[arg(long, requires = "machines")]
+    supervised: bool,
     /// Put the runbooks' objects into it: kube-dns, kube2iam, fluentd, canal, kube-proxy, dashboard, metrics-server.
     #[arg(long)]
     world: bool,
@@ -191,7 +194,14 @@ impl Up {
     fn run(self) -> Result<()> {
         let name = &self.named.name;
         let kubeconfig = if self.machines {
-            machines::up(name, self.control_planes, self.workers, self.world)?
+            let options = crate::machines::Options {
+                name: name.clone(),
+                control_planes: self.control_planes,
+                workers: self.workers,
+                supervised: self.supervised,
+                detached: true,
+            };
+            machines::up(&options, self.world)?
         } else {
             let lab = Loopback::start(&Options {
                 kubernetes: self.kubernetes,
