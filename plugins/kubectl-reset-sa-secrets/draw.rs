@@ -6,12 +6,10 @@ use crate::pods::{Conditions, Users};
 use crate::request::{Recycle, Request};
 use rotation_core::facts::ca_bundle::CaBundle;
 use rotation_core::facts::words::count;
-use rotation_core::plan::document::{Action, Phase, Plan, Probe, SkipReason, Skipped, Step, Wave};
+use rotation_core::plan::document::{Action, Phase, Plan, Probe, SkipReason, Skipped, Step};
 use rotation_core::plan::recycle::plan::{Header, draw as draw_pods};
+use rotation_core::plan::tokens;
 use std::collections::BTreeMap;
-
-/// Secrets that may be empty at a time: each for as long as the controller manager needs for so many, not for all.
-const AT_ONCE: u32 = 16;
 
 /// How what a replacement destroyed is brought back.
 const RESTORE: &str = "kubectl reset-sa-secrets restore BACKUP";
@@ -50,36 +48,16 @@ pub(crate) fn draw(
         .map(|(name, decided)| {
             let steps: Vec<Step> =
                 decided.iter().flat_map(|d| steps(d, inventory, request, &ca)).collect();
-            Phase { name: name.to_owned(), waves: vec![wave(steps)] }
+            tokens::phase(name, steps)
         })
         .filter(|phase| !phase.waves[0].steps.is_empty())
         .collect();
     plan.phases.splice(0..0, phases);
-    number(&mut plan);
+    tokens::number(&mut plan);
     let left: Vec<Skipped> = decided.iter().filter_map(|d| d.left.clone()).collect();
     plan.skipped.splice(0..0, left);
     notes(&mut plan, inventory, decided, users, request);
     plan
-}
-
-fn wave(steps: Vec<Step>) -> Wave {
-    Wave {
-        name: "token secrets".to_owned(),
-        max_unavailable: AT_ONCE,
-        // One that fails keeps only its own pods from being recycled; a dead controller manager is noticed otherwise.
-        max_failures: u32::MAX,
-        steps,
-    }
-}
-
-fn number(plan: &mut Plan) {
-    for (p, phase) in plan.phases.iter_mut().enumerate() {
-        for (w, wave) in phase.waves.iter_mut().enumerate() {
-            for (s, step) in wave.steps.iter_mut().enumerate() {
-                step.id = format!("{}.{}.{}", p + 1, w + 1, s + 1);
-            }
-        }
-    }
 }
 
 fn steps(
@@ -139,10 +117,13 @@ fn steps(
     };
     match renewal {
         Renewal::Refill { revive } => {
-            let Some(token_sha256) = before else { return Vec::new() };
-            let action = Action::RefillToken { token_sha256, revive: *revive };
-            let verify = proven(vec![works(&target.name, before)]);
-            vec![step(action, Vec::new(), verify, "none: the old token is not kept")]
+            let step = tokens::refill(secret, &decided.reason, *revive, ca);
+            let whole = |step: Step| Step {
+                verify: proven(step.verify),
+                replaces: replaces(&target.namespace, &target.name),
+                ..step
+            };
+            step.map(whole).into_iter().collect()
         }
         Renewal::Await => {
             vec![step(

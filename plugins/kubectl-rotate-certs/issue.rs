@@ -117,12 +117,21 @@ pub(crate) struct Subject<'a> {
     pub(crate) id: Option<&'a [u8]>,
     /// The name of the certificate before it, byte by byte, which a renewal keeps.
     pub(crate) name: Option<&'a [u8]>,
+    /// Since when the certificate before it is valid: what a CA has signed never begins before the CA itself.
+    pub(crate) since: Option<Timestamp>,
 }
 
 impl<'a> Subject<'a> {
     /// A key of which the private half is here.
     pub(crate) fn of(key: &'a PrivateKey) -> Self {
-        Self { spki: key.spki_der(), rsa: key.kind().is_rsa(), id: None, name: None }
+        let (spki, rsa) = (key.spki_der(), key.kind().is_rsa());
+        Self { spki, rsa, id: None, name: None, since: None }
+    }
+
+    /// The same CA once more: name, key identifier and the day on which it began.
+    pub(crate) fn again(key: &'a PrivateKey, old: &'a Certificate) -> Self {
+        let (id, name) = (old.ski(), Some(old.subject().der()));
+        Self { id, name, since: Some(old.not_before()), ..Self::of(key) }
     }
 }
 
@@ -173,7 +182,7 @@ pub(crate) fn issue(
         authority.may_sign(wish.kind, lifetimes.now)?;
     }
     let issuer = signer.certificate();
-    let validity = lifetimes.of(wish.kind, issuer);
+    let validity = lifetimes.of(wish.kind, issuer, subject.since);
     let name = match subject.name {
         Some(name) => name.to_vec(),
         None => encode::name(wish.common_name, wish.organizations).map_err(encode)?,
@@ -207,7 +216,7 @@ pub(crate) fn issue(
     };
     // The same bytes with a signature that is none: what would be wrong is seen before the CA's key has signed it.
     let draft = read(&encode::signed(&content, signer.key().kind(), &[0; 64]).map_err(encode)?)?;
-    let findings = looked_at(wish, &draft, issuer, lifetimes)?;
+    let findings = looked_at(wish, &draft, issuer, lifetimes, subject.since)?;
     let signature = signer.key().sign(&content);
     let certificate =
         read(&encode::signed(&content, signer.key().kind(), &signature).map_err(encode)?)?;
@@ -224,7 +233,7 @@ pub(crate) fn accept(
 ) -> Result<Vec<Finding>, IssueError> {
     let fail = |what: String| IssueError::Foreign { place: wish.place.to_owned(), what };
     let warnings =
-        looked_at(wish, certificate, Some(issuer), lifetimes).map_err(|why| match why {
+        looked_at(wish, certificate, Some(issuer), lifetimes, None).map_err(|why| match why {
             IssueError::Lint { findings, .. } => fail(words(&findings)),
             other => other,
         })?;
@@ -260,12 +269,13 @@ fn looked_at(
     draft: &Certificate,
     issuer: Option<&Certificate>,
     lifetimes: &Lifetimes,
+    since: Option<Timestamp>,
 ) -> Result<Vec<Finding>, IssueError> {
     let rules = RowRules {
         common_name: Some(wish.common_name.to_owned()),
         organizations: Some(wish.organizations.to_vec()),
         sans: wish.sans.to_vec(),
-        lifetime: Some(lifetimes.longest(wish.kind)),
+        lifetime: Some(lifetimes.longest(wish.kind, since)),
         ..RowRules::of(row_kind(wish.kind))
     };
     let all = lint(wish.place, &rules, draft, issuer, lifetimes.now);

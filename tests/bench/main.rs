@@ -17,6 +17,7 @@ mod measure;
 mod places;
 mod protobuf;
 mod replay;
+mod rotation;
 mod snapshot;
 mod table;
 mod tokens;
@@ -79,6 +80,8 @@ enum Part {
     Snapshot,
     /// Every place of one control plane, beside kubeadm's list, and of 1,000 machines, with a cluster's objects and by ssh
     Places,
+    /// The CA of a running cluster replaced under its clients, beside the runbook's way; needs root
+    Rotation,
     /// A complete PKI, beside kubeadm's, and the leaves of 1,000 machines
     Certs,
 }
@@ -111,6 +114,7 @@ fn main() -> Result<ExitCode> {
         Part::Bosh => bosh::figures(&mut table, rounds),
         Part::Snapshot => snapshot::figures(&mut table, rounds.min(5)),
         Part::Places => places::figures(&mut table, rounds),
+        Part::Rotation => rotation::figures(&mut table, rounds.min(5)),
         Part::Certs => certs::certs(&mut table, rounds),
     });
     // Also what was measured before something failed.

@@ -7,6 +7,7 @@ use crate::table::Table;
 use crate::trees::{NOW, Set, World};
 use anyhow::{Context as _, Result};
 use base64::Engine as _;
+use lab::machines::Machines;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -97,6 +98,36 @@ fn thousand(
     let fast = median(rounds, || time(tool(&words), end))?;
     table.time("check of 1,000 machines' files", fast, None, Some(3.0));
     table.memory("the same, peak memory", measure::peak(tool(&words))?, 64 << 20);
+    Ok(())
+}
+
+/// Three masters and two workers with all that there is: each by ssh, the API, every server, and etcd.
+pub(crate) fn masters(table: &mut Table, rounds: usize, lab: &Machines) -> Result<()> {
+    let pki = lab.root_of("control-1")?.join("etc/kubernetes/pki/etcd");
+    let file = |flag: &str, name: &str| format!("--{flag}={}", pki.join(name).display());
+    let mut words = vec![
+        "check".to_owned(),
+        "-o=json".to_owned(),
+        "--objects".to_owned(),
+        "--live".to_owned(),
+        format!("--kubeconfig={}", lab.desk_kubeconfig().display()),
+        "--etcd=https://10.77.0.11:2379".to_owned(),
+        file("etcd-cacert", "ca.crt"),
+        file("etcd-cert", "healthcheck-client.crt"),
+        file("etcd-key", "healthcheck-client.key"),
+    ];
+    words.extend(lab.ssh_options().iter().map(|option| format!("--ssh-option={option}")));
+    let machines = lab.machines().iter();
+    words.extend(machines.map(|one| format!("--ssh={}={}", one.name, one.address())));
+    let tool = || -> Result<Command> {
+        let mut command = lab.at_desk(CERTS)?;
+        command.args(&words).stdin(Stdio::null());
+        Ok(command)
+    };
+    let end = code(tool()?)?;
+    let fast = median(rounds, || time(tool()?, end))?;
+    let what = "check of 3 masters and 2 workers with everything: ssh, API, servers, etcd";
+    table.time(what, fast, None, Some(1.0));
     Ok(())
 }
 

@@ -54,6 +54,12 @@ impl Table {
 }
 
 impl Table {
+    /// How many, and at most how many.
+    pub(crate) fn counts(&mut self, what: &str, ours: u64, peer: u64, most: Option<u64>) {
+        let goal = most.map(|most| (format!("at most {most}"), ours <= most));
+        self.row(what, (ours.to_string(), Some(peer.to_string())), None, goal);
+    }
+
     /// Bytes of memory, and at most how many.
     pub(crate) fn memory(&mut self, what: &str, ours: u64, goal: u64) {
         let goal = Some((format!("at most {}", size(goal)), ours <= goal));

@@ -2,7 +2,7 @@
 //! mix-up is named with its place.
 
 mod bosh;
-mod machines;
+pub(crate) mod machines;
 mod rotation;
 mod ssh;
 pub(crate) mod sshd;

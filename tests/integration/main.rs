@@ -27,6 +27,7 @@ mod pages;
 mod promises;
 mod reset;
 mod reset_on_lab;
+mod rotating;
 #[path = "../report/rotation.rs"]
 mod rotation;
 mod runbook;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         interrupts::cases(),
         awkward::cases(),
         promises::cases(),
+        rotating::cases(),
         runbook::cases(),
         reset::cases(),
         reset::faults::cases(),

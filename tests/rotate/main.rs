@@ -10,6 +10,10 @@
     reason = "literals are written by SNAPSHOTS=overwrite, in its own way"
 )]
 
+mod adopt;
+mod api;
+mod consumers;
+mod ends;
 mod faults;
 mod kills;
 mod pki;
@@ -20,3 +24,4 @@ mod run;
 mod snapshot;
 mod strategies;
 mod tree;
+mod unreachable;

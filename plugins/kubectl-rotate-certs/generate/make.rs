@@ -238,8 +238,7 @@ fn made(
         }
         Kept::Name(old) => {
             let key = key.as_ref().ok_or_else(|| Failure::unexpected("a key was not read"))?;
-            let subject =
-                Subject { id: old.ski(), name: Some(old.subject().der()), ..Subject::of(key) };
+            let subject = Subject::again(key, old);
             let organizations: Vec<String> =
                 old.subject().organizations().into_iter().map(str::to_owned).collect();
             let common_name = old.subject().common_name().unwrap_or_default();
@@ -252,6 +251,7 @@ fn made(
                 rsa: request.key().enciphers(),
                 id: None,
                 name: None,
+                since: None,
             };
             (issue::issue(&wish(item), &subject, &signer, lifetimes)?, "for a request")
         }

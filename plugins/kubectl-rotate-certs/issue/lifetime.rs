@@ -35,16 +35,23 @@ impl Lifetimes {
         if kind == Kind::Authority { self.authority_days } else { self.leaf_days }
     }
 
-    /// The longest time between its two dates.
-    pub(super) fn longest(&self, kind: Kind) -> SignedDuration {
-        SignedDuration::from_secs(DAY * i64::from(self.days(kind))) + BACK_DATED
+    /// The longest time between its two dates, where it may begin with the certificate before it.
+    pub(super) fn longest(&self, kind: Kind, since: Option<Timestamp>) -> SignedDuration {
+        let before = since.map_or(BACK_DATED, |since| self.now.duration_since(since));
+        SignedDuration::from_secs(DAY * i64::from(self.days(kind))) + before.max(BACK_DATED)
     }
 
     /// Never before and never after its CA; whole seconds, which is all that a certificate can say.
-    pub(super) fn of(&self, kind: Kind, issuer: Option<&Certificate>) -> Validity {
+    pub(super) fn of(
+        &self,
+        kind: Kind,
+        issuer: Option<&Certificate>,
+        since: Option<Timestamp>,
+    ) -> Validity {
         let whole = |at: Timestamp| Timestamp::from_second(at.as_second()).unwrap_or(at);
         let days = SignedDuration::from_secs(DAY * i64::from(self.days(kind)));
         let mut from = whole(self.now.saturating_sub(BACK_DATED).unwrap_or(self.now));
+        from = since.map_or(from, |since| from.min(since));
         let mut until = whole(self.now.saturating_add(days).unwrap_or(Timestamp::MAX));
         let mut is_cut = false;
         if let Some(issuer) = issuer {
@@ -64,10 +71,17 @@ mod tests {
     fn back_dated_and_of_whole_seconds() {
         let now: Timestamp = "2026-11-27T12:00:00.7Z".parse().expect("a time");
         let lifetimes = Lifetimes { now, authority_days: 3650, leaf_days: 365 };
-        let leaf = lifetimes.of(Kind::Server, None);
+        let leaf = lifetimes.of(Kind::Server, None, None);
         assert_eq!(leaf.from.to_string(), "2026-11-27T11:55:00Z");
         assert_eq!(leaf.until.to_string(), "2027-11-27T12:00:00Z");
-        assert!(leaf.until.duration_since(leaf.from) <= lifetimes.longest(Kind::Server));
-        assert_eq!(lifetimes.of(Kind::Authority, None).until.to_string(), "2036-11-24T12:00:00Z");
+        assert!(leaf.until.duration_since(leaf.from) <= lifetimes.longest(Kind::Server, None));
+        let authority = lifetimes.of(Kind::Authority, None, None);
+        assert_eq!(authority.until.to_string(), "2036-11-24T12:00:00Z");
+        // A CA that is renewed begins with the one before it.
+        let since: Timestamp = "2020-01-01T00:00:00Z".parse().expect("a time");
+        let renewed = lifetimes.of(Kind::Authority, None, Some(since));
+        assert_eq!((renewed.from, renewed.until), (since, authority.until));
+        let most = lifetimes.longest(Kind::Authority, Some(since));
+        assert!(renewed.until.duration_since(renewed.from) <= most);
     }
 }

@@ -42,17 +42,44 @@ pub(crate) struct Ssh {
     pub(crate) sudo: bool,
 }
 
-/// A kubeconfig that somebody uses.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+/// Files by which somebody outside of the cluster uses it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Consumer {
     /// Who.
     pub(crate) name: String,
-    /// The file.
-    pub(crate) kubeconfig: String,
-    /// The machine of this file on which it stands; this machine, where none is named.
+    /// A kubeconfig.
+    #[serde(default)]
+    pub(crate) kubeconfig: Option<String>,
+    /// A file of CAs that are trusted.
+    #[serde(default)]
+    pub(crate) ca: Option<String>,
+    /// A certificate that is shown.
+    #[serde(default)]
+    pub(crate) certificate: Option<String>,
+    /// Its key, where it stands in a file of its own.
+    #[serde(default)]
+    pub(crate) key: Option<String>,
+    /// A command for the machine's shell, once its files have changed.
+    #[serde(default)]
+    pub(crate) restart: Option<String>,
+    /// The machine of this file on which they stand; this machine, where none is named.
     #[serde(default)]
     pub(crate) host: Option<String>,
+    /// Nobody can reach it: somebody has to be told.
+    #[serde(default)]
+    pub(crate) manual: bool,
+    /// Whom to tell.
+    #[serde(default)]
+    pub(crate) who: Option<String>,
+}
+
+impl Consumer {
+    /// Its files.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let all = [&self.kubeconfig, &self.ca, &self.certificate, &self.key];
+        all.into_iter().flatten().cloned().collect()
+    }
 }
 
 /// A machine.
@@ -78,6 +105,9 @@ pub(crate) struct Host {
     /// Files in which a component is told its flags, where it has no manifest: the program, and the file.
     #[serde(default)]
     pub(crate) flags: BTreeMap<String, String>,
+    /// It is gone for ever: a rotation that has begun goes on without it.
+    #[serde(default)]
+    pub(crate) gone: bool,
 }
 
 /// Why a hosts file cannot be used.

@@ -19,6 +19,8 @@ pub(crate) struct Figures {
     pub(crate) writing: u64,
     /// Until the cluster had followed: the longest gate of each group that was asked side by side.
     pub(crate) propagation: u64,
+    /// While pods were recycled.
+    pub(crate) pods: u64,
     /// Files that were written or removed.
     pub(crate) files: usize,
     /// Components that were to be restarted; those that had started after their files changed were left alone.
@@ -41,6 +43,7 @@ pub(crate) fn of(account: &Account) -> Figures {
         figures.restarting += covered(done().filter(|one| !one.restarts.is_empty()));
         figures.writing += covered(done().filter(|one| one.restarts.is_empty()));
         figures.propagation += waited(run);
+        figures.pods += recycling(run);
         figures.files += done().map(|one| one.files.len()).sum::<usize>();
         figures.restarts += done().map(|one| one.restarts.len()).sum::<usize>();
         figures.gates += run.gates.len();
@@ -52,6 +55,14 @@ pub(crate) fn of(account: &Account) -> Figures {
 fn waited(run: &Run) -> u64 {
     let longest = |batch: &[super::account::Asked]| batch.iter().map(|one| one.took).max();
     run.batches().filter_map(longest).map(millis).sum()
+}
+
+/// Milliseconds between what is written of pods, one after the other.
+fn recycling(run: &Run) -> u64 {
+    let of_pods = |text: &str| text.starts_with("about to recycle ") || text.starts_with("step ");
+    let pairs = run.changed.iter().zip(run.changed.iter().skip(1));
+    let both = pairs.filter(|((_, one), (_, next))| of_pods(one) && of_pods(next));
+    both.map(|((from, _), (to, _))| between(*from, *to)).sum()
 }
 
 /// Milliseconds in which at least one of these was under way: machines are changed side by side.
@@ -85,6 +96,7 @@ pub(crate) fn millis(duration: Duration) -> u64 {
 mod tests {
     use super::*;
     use crate::report::read::tests::{TROUBLED, account};
+    use jiff::SignedDuration;
 
     #[test]
     fn what_goes_on_side_by_side_is_counted_once() {
@@ -96,12 +108,22 @@ mod tests {
             restarting: 5000,
             writing: 1000,
             propagation: 5000 + 700,
+            pods: 0,
             files: 6,
             restarts: 2,
             gates: 3,
             waived: 1,
         };
         assert_eq!(figures, expected);
+        let mut troubled = account(TROUBLED);
+        let at = |second| troubled.runs[0].begun + SignedDuration::from_secs(second);
+        troubled.runs[0].changed = vec![
+            (at(1), "configmap kube-public/cluster-info changed".to_owned()),
+            (at(5), "about to recycle pod/a in default".to_owned()),
+            (at(8), "step 1.1.1: recycled, now b".to_owned()),
+            (at(20), "configmap kube-public/cluster-info changed".to_owned()),
+        ];
+        assert_eq!(of(&troubled).pods, 3000);
         // 10 s apart, each for 15 s: five of them are the same.
         let both = "begin apply;intent m1 accept;done m1 accept 15000;intent m1 sign;done m1 sign 5000;\
                     begin apply;intent m1 accept;intent m1 switch;done m1 accept 15000;done m1 switch 15000;end 0 switch";

@@ -167,6 +167,7 @@ pub(super) mod tests {
             control_plane: name == "m1",
             files: vec![file(words)],
             components: Vec::new(),
+            ports: std::collections::BTreeMap::new(),
         };
         Plan {
             schema_version: SCHEMA_VERSION.to_owned(),

@@ -181,12 +181,13 @@ fn sums(account: &Account, out: &mut String) {
     line(
         out,
         &format!(
-            "\n{} from first to last, {} at work: {} restarts with their files, {} files alone, {} until the cluster followed",
+            "\n{} from first to last, {} at work: {} restarts with their files, {} files alone, {} until the cluster followed, {} pods recycled",
             took(sums.total),
             took(sums.at_work),
             took(sums.restarting),
             took(sums.writing),
-            took(sums.propagation)
+            took(sums.propagation),
+            took(sums.pods)
         ),
     );
     line(

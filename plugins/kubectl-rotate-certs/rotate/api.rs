@@ -70,6 +70,12 @@ impl Api {
         }
     }
 
+    /// Whom to ask at length, through one server where one is named.
+    pub(crate) fn connect(&self, server: Option<&str>) -> Result<Cluster, ClusterError> {
+        let server = server.map(str::to_owned).or_else(|| self.base.server.clone());
+        Cluster::connect(&Connection { server, ..self.base.clone() })
+    }
+
     fn server(&self) -> String {
         Cluster::connect(&self.base).map(|cluster| cluster.server().to_owned()).unwrap_or_default()
     }

@@ -67,6 +67,10 @@ pub(crate) struct WantedArgs {
     /// What is replaced: cluster, front-proxy, etcd, tokens [default: the three CAs, as far as there are any]
     #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',')]
     pub(crate) rotate: Vec<Track>,
+
+    /// Where a rotation was left half done and its plan is lost: go back to the older CA
+    #[arg(long)]
+    pub(crate) back: bool,
 }
 
 /// Draw a plan, and show it; nothing is changed
@@ -122,6 +126,10 @@ pub(crate) struct ChangeArgs {
     /// Leave pods alone that read their credentials once; they are named, and `finish` waits for them
     #[arg(long)]
     pub(crate) keep_pods: bool,
+
+    /// Leave token secrets alone that the old key signed, where it is rotated; they are named, and `finish` waits for them
+    #[arg(long)]
+    pub(crate) keep_secrets: bool,
 }
 
 /// Go through the stages of a plan, or go on where it stopped; the old generation stays trusted
@@ -165,6 +173,14 @@ pub(crate) struct FinishArgs {
     /// Only prove
     #[arg(long)]
     pub(crate) prove: bool,
+
+    /// Recycle pods once more after the drop: until they start anew they trust the old CA too, in memory
+    #[arg(long, conflicts_with_all = ["prove", "keep_pods"])]
+    pub(crate) recycle_pods: bool,
+
+    /// A consumer that nobody can reach has the new generation: you say so. Repeatable
+    #[arg(long, value_name = "CONSUMER")]
+    pub(crate) renewed: Vec<String>,
 
     #[command(flatten)]
     pub(crate) change: ChangeArgs,

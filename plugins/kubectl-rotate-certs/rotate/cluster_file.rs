@@ -1,5 +1,6 @@
 //! `cluster.toml`: the machines, how they are reached and how their components are restarted.
 
+use super::consumers::{self, Consumer};
 use crate::layout::hosts::{Hosts, HostsError};
 use rotation_core::cli::failure::Failure;
 use rotation_core::facts::exit::Exit;
@@ -11,9 +12,6 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// How a consumer that stands on this machine is called.
-const HERE: &str = "this-machine";
 
 /// What a machine is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +48,10 @@ pub(crate) struct Cluster {
     pub(crate) machines: Vec<Named>,
     /// How components are restarted that no kubelet runs.
     pub(crate) restart: BTreeMap<String, String>,
+    /// Who uses it from outside.
+    pub(crate) consumers: Vec<Consumer>,
+    /// Machines that are gone for ever.
+    pub(crate) gone: Vec<String>,
 }
 
 /// Reads the file; `limit` is how long a machine may take for a batch of orders.
@@ -75,7 +77,7 @@ fn cluster(hosts: Hosts, base: &Path, limit: Duration) -> Result<Cluster, String
         limit,
     };
     let mut machines = Vec::new();
-    for host in &hosts.machines {
+    for host in hosts.machines.iter().filter(|host| !host.gone) {
         let carrier = match (&host.root, &host.ssh) {
             (Some(_), Some(_)) => {
                 return Err(format!("host `{}` has both `ssh` and `root`", host.name));
@@ -112,32 +114,18 @@ fn cluster(hosts: Hosts, base: &Path, limit: Duration) -> Result<Cluster, String
     if !machines.iter().any(|machine| machine.place == Where::ControlPlane) {
         return Err("no host has `control-plane = true`".to_owned());
     }
+    let is_gone = |name: &str| hosts.machines.iter().any(|host| host.gone && host.name == name);
+    let mut consumers = Vec::new();
     for consumer in &hosts.consumers {
-        let host = consumer.host.as_deref().unwrap_or(HERE);
-        if !consumer.kubeconfig.starts_with('/') {
-            return Err(format!(
-                "the kubeconfig of consumer `{}` is no absolute path",
-                consumer.name
-            ));
+        if consumer.host.as_deref().is_some_and(is_gone) {
+            continue;
         }
-        if consumer.host.is_none() && !machines.iter().any(|machine| machine.name == HERE) {
-            machines.push(Named {
-                name: HERE.to_owned(),
-                place: Where::Outside,
-                carrier: Carrier::Here { root: "/".into(), limit },
-                addresses: Vec::new(),
-                more: Vec::new(),
-                flags: BTreeMap::new(),
-            });
-        }
-        let machine = machines.iter_mut().find(|machine| machine.name == host);
-        let Some(machine) = machine else {
-            return Err(format!("consumer `{}` is on `{host}`, which is no host", consumer.name));
-        };
-        machine.more.push(consumer.kubeconfig.clone());
+        consumers.push(consumers::read(consumer, &mut machines, limit)?);
     }
     machines.sort_by_key(|machine| machine.place);
-    Ok(Cluster { machines, restart: hosts.restart })
+    let gone = hosts.machines.iter().filter(|host| host.gone).map(|host| host.name.clone());
+    let gone = gone.collect();
+    Ok(Cluster { machines, restart: hosts.restart, consumers, gone })
 }
 
 impl Cluster {
@@ -150,6 +138,7 @@ impl Cluster {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rotate::consumers::HERE;
 
     fn of(text: &str) -> Result<Cluster, String> {
         let hosts = Hosts::parse(text).map_err(|why| why.to_string())?;
@@ -187,6 +176,34 @@ mod tests {
     }
 
     #[test]
+    fn what_consumers_have() {
+        let text = "
+            [[host]]
+            name = 'm1'
+            addresses = ['10.0.0.1']
+            control-plane = true
+            [[consumer]]
+            name = 'Prometheus (EU)'
+            ca = '/etc/prometheus/ca.crt'
+            certificate = '/etc/prometheus/client.crt'
+            key = '/etc/prometheus/client.key'
+            restart = 'systemctl reload prometheus'
+            host = 'm1'
+            [[consumer]]
+            name = 'billing'
+            manual = true
+            who = 'ann'
+        ";
+        let cluster = of(text).expect("good");
+        assert_eq!(cluster.machines.len(), 1);
+        assert_eq!(cluster.machines[0].more.len(), 3);
+        let [one, other] = cluster.consumers.as_slice() else { panic!("two") };
+        assert_eq!((one.machine.as_deref(), one.files.len()), (Some("m1"), 3));
+        assert_eq!(one.program(), "consumer-Prometheus--EU-");
+        assert_eq!((other.machine.as_deref(), other.who.as_deref()), (None, Some("ann")));
+    }
+
+    #[test]
     fn what_cannot_be_meant() {
         let host = "[[host]]\nname='m1'\naddresses=['10.0.0.1']\n";
         for (text, word) in [
@@ -203,6 +220,18 @@ mod tests {
             (
                 format!("{host}control-plane=true\n[[consumer]]\nname='c'\nkubeconfig='k'\n"),
                 "no absolute path",
+            ),
+            (
+                format!("{host}control-plane=true\n[[consumer]]\nname='c'\nhost='m1'\n"),
+                "names no file",
+            ),
+            (
+                format!("{host}control-plane=true\n[[consumer]]\nname='c'\nmanual=true\nca='/a'\n"),
+                "nobody can reach",
+            ),
+            (
+                format!("{host}control-plane=true\n[[consumer]]\nname='c'\nkey='/k'\n"),
+                "a key without",
             ),
         ] {
             let why = of(&text).expect_err("refused");

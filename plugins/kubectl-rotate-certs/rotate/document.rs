@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use rotation_core::facts::credential::Digest;
 use rotation_core::world::hosts::change::{State, Way};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The version of the format that is written.
 pub(crate) const SCHEMA_VERSION: &str = "rotation/certificates-plan/v1";
@@ -73,6 +74,9 @@ pub(crate) struct HostPlan {
     pub(crate) files: Vec<FilePlan>,
     /// Its components that read some of them once.
     pub(crate) components: Vec<ComponentPlan>,
+    /// Ports of its servers that are not the usual ones.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) ports: BTreeMap<String, u16>,
 }
 
 /// A file.

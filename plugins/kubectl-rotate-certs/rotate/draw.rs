@@ -1,6 +1,8 @@
 //! Draws the plan: what stands where at each stage, and who must be restarted for it. Nothing is changed.
 
+use super::adopt;
 use super::cluster_file::{Cluster, Where};
+use super::consumers;
 use super::document::{
     Authority, ComponentPlan, FilePlan, HostPlan, Plan, SCHEMA_VERSION, TrackPlan,
 };
@@ -70,6 +72,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) tracks: &'a [Track],
     /// Whether a track that is not there is left out without a word.
     pub(crate) lenient: bool,
+    /// Whether a rotation that was left half done ends at the CA of before.
+    pub(crate) back: bool,
     /// Who asks.
     pub(crate) tool: Tool,
     /// When.
@@ -81,21 +85,10 @@ pub(crate) fn draw(wanted: &Wanted<'_>, interrupt: &Interrupt) -> Result<Drawn, 
     let machines = reach::look(&wanted.cluster.machines, interrupt)?;
     let [a, b] = rotation_core::world::keys::random::<2>();
     let id = format!("{}-{a:02x}{b:02x}", wanted.now.strftime("%Y%m%dT%H%M%SZ"));
-    let mut olds = Vec::new();
-    for track in wanted.tracks {
-        match old::find(*track, &machines) {
-            Ok(old) => olds.push(old),
-            Err(old::OldError::Missing(_)) if wanted.lenient => {}
-            Err(why) => return Err(why.into()),
-        }
-    }
-    if olds.is_empty() {
-        return Err(Failure::refused(
-            "there is nothing to rotate: no machine has a CA of the cluster",
-        )
-        .with_hint("look with `kubectl rotate-certs inspect` what the machines have"));
-    }
-    let made = generation::make(wanted.strategy, olds, &machines, &id, wanted.now, interrupt)?;
+    let (made, adopted) = match adopted(wanted, &machines, interrupt)? {
+        Some(adopted) => adopted,
+        None => (anew(wanted, &machines, &id, interrupt)?, Vec::new()),
+    };
     let programs = Programs::embedded();
     let stamp = wanted.now.strftime("%Y-%m-%d-%H-%M-%S").to_string();
     let mut drawn = Drawn {
@@ -106,7 +99,11 @@ pub(crate) fn draw(wanted: &Wanted<'_>, interrupt: &Interrupt) -> Result<Drawn, 
             tool_version: wanted.tool.version.to_owned(),
             created_at: wanted.now,
             strategy: wanted.strategy,
-            notes: notes(&made),
+            notes: adopted
+                .into_iter()
+                .chain(notes(&made))
+                .chain(consumers::notes(&wanted.cluster.consumers))
+                .collect(),
             tracks: made.pairs.iter().map(track).collect(),
             root_ca: Vec::new(),
             hosts: Vec::new(),
@@ -127,6 +124,60 @@ pub(crate) fn draw(wanted: &Wanted<'_>, interrupt: &Interrupt) -> Result<Drawn, 
     Ok(drawn)
 }
 
+/// The next generation of what is there.
+fn anew(
+    wanted: &Wanted<'_>,
+    machines: &[Machine],
+    id: &str,
+    interrupt: &Interrupt,
+) -> Result<Generation, Failure> {
+    let mut olds = Vec::new();
+    for track in wanted.tracks {
+        match old::find(*track, machines) {
+            Ok(old) => olds.push(old),
+            Err(old::OldError::Missing(_)) if wanted.lenient => {}
+            Err(why) => return Err(why.into()),
+        }
+    }
+    if olds.is_empty() {
+        return Err(Failure::refused(
+            "there is nothing to rotate: no machine has a CA of the cluster",
+        )
+        .with_hint("look with `kubectl rotate-certs inspect` what the machines have"));
+    }
+    generation::make(wanted.strategy, olds, machines, id, wanted.now, interrupt)
+}
+
+/// A rotation that was left half done, with what is to be said of it. Nothing else is begun beside it.
+fn adopted(
+    wanted: &Wanted<'_>,
+    machines: &[Machine],
+    interrupt: &Interrupt,
+) -> Result<Option<(Generation, Vec<String>)>, Failure> {
+    if wanted.strategy != Strategy::Rolling {
+        return Ok(None);
+    }
+    let adopted = adopt::find(wanted.tracks, machines, wanted.back)?;
+    if adopted.is_empty() {
+        if wanted.back {
+            return Err(Failure::refused(
+                "no rotation was left half done: there is nothing to go back to",
+            )
+            .with_hint("leave --back out"));
+        }
+        return Ok(None);
+    }
+    let (pairs, mut notes): (Vec<Pair>, Vec<String>) =
+        adopted.into_iter().map(|one| (one.pair, one.note)).unzip();
+    let is_there = |track: &Track| old::find(*track, machines).is_ok();
+    let left = wanted
+        .tracks
+        .iter()
+        .filter(|track| !pairs.iter().any(|pair| pair.old.track == **track) && is_there(track));
+    notes.extend(left.map(|track| format!("{track} is left alone until that has ended")));
+    Ok(Some((generation::adopt(pairs, machines, wanted.now, interrupt)?, notes)))
+}
+
 /// What our own connection and the gates need: the new CAs, and a client that the new cluster CA signed and that may
 /// nothing.
 fn extra(made: &Generation) -> BTreeMap<String, Zeroizing<Vec<u8>>> {
@@ -139,6 +190,10 @@ fn extra(made: &Generation) -> BTreeMap<String, Zeroizing<Vec<u8>>> {
         // A CA whose key is kept elsewhere gets one that stands nowhere else.
         if let Some(key) = pair.private.as_ref().filter(|_| is_kept_elsewhere(pair)) {
             files.insert(format!("new-{}.key", pair.old.track), bytes(&key.to_pem()));
+        }
+        if let (None, Some(key)) = (&pair.certificate, &pair.private) {
+            let pem = rotation_core::facts::x509::encode("PUBLIC KEY", key.spki_der());
+            files.insert(super::tokens::NEW.to_owned(), bytes(&pem));
         }
         if let Some(old) = &pair.old.certificate {
             let pem = rotation_core::facts::x509::encode("CERTIFICATE", old.der());
@@ -220,12 +275,14 @@ fn host(
         }
         files.push(file);
     }
-    let components = components(wanted, machine, &uses, &files);
+    let mut components = components(wanted, machine, &uses, &files);
+    components.extend(consumers::components(&wanted.cluster.consumers, machine, &files)?);
     Ok(HostPlan {
         name: machine.name.clone(),
         control_plane: named.place == Where::ControlPlane,
         files,
         components,
+        ports: super::ports::told(machine),
     })
 }
 

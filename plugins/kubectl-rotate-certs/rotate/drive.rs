@@ -7,6 +7,7 @@ use super::document::{HostPlan, Plan};
 use super::draw::failed;
 use super::gates::{self, Asker, Gate, Verdict};
 use super::journal::Event;
+use super::lease::{self, Claim};
 use super::objects;
 use super::orders::{self, Restart};
 use super::stage::Stage;
@@ -44,6 +45,8 @@ pub(crate) struct Drive<'a> {
     pub(crate) at_once: usize,
     /// Who and from where.
     pub(crate) who: String,
+    /// The Lease in the API, while it is ours.
+    pub(crate) claim: Option<Claim>,
 }
 
 impl Drive<'_> {
@@ -67,8 +70,8 @@ impl Drive<'_> {
         let unknown = standing.unknown();
         if !unknown.is_empty() {
             return Err(Failure::refused(format!("cannot look at {}", unknown.join("; "))).with_hint(
-                "every machine must be reached; run the command again when it is, or take it out of the file of machines \
-                 and begin anew if it is gone for ever",
+                "every machine must be reached: run the command again when it is; if it is gone for ever, write `gone = true` \
+                 at its [[host]]",
             ));
         }
         let changed = standing.changed();
@@ -82,6 +85,21 @@ impl Drive<'_> {
         Ok(standing)
     }
 
+    /// Looks at all machines once more at the very end: every file of the plan, those of consumers as well, is at its stage.
+    pub(crate) fn stands_at(&mut self, stage: Stage) -> Result<(), Failure> {
+        let standing = self.look()?;
+        let behind = standing.behind(self.plan, stage);
+        let Some(first) = behind.first() else { return Ok(()) };
+        let why = match behind.len() {
+            1 => format!("{first} is not at stage {stage} any more"),
+            n => format!("{first} and {} more files are not at stage {stage} any more", n - 1),
+        };
+        self.note(Event::Stopped { why: why.clone() })?;
+        Err(Failure::refused(why)
+            .with_exit(Exit::Partly)
+            .with_hint("somebody else writes there: find out who, then run the command again"))
+    }
+
     /// A machine of the cluster; one that only has a consumer's file belongs to others as well.
     fn member(&self, host: &HostPlan) -> Option<&Named> {
         self.cluster.machine(&host.name).filter(|named| named.place != Where::Outside)
@@ -92,6 +110,29 @@ impl Drive<'_> {
         let known = |name: &str| self.plan.hosts.iter().any(|host| host.name == name);
         let names = self.cluster.machines.iter().map(|machine| machine.name.as_str());
         names.filter(|name| !known(name)).collect()
+    }
+
+    /// Says in the API that this rotation is at work.
+    pub(crate) fn claim(&mut self) -> Result<(), Failure> {
+        // Certificates have expired: whoever would be asked cannot be believed to answer.
+        let recovers = self.plan.strategy == super::stage::Strategy::Recover;
+        if let Some(api) = self.api.as_ref().filter(|_| !recovers) {
+            self.claim = lease::take(api, &self.who, &self.plan.id, self.console, self.clock)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the next step may be begun.
+    pub(crate) fn may_go_on(&self) -> Result<(), Failure> {
+        if self.interrupt.is_asked() {
+            return Err(self.stopped());
+        }
+        if self.claim.as_ref().is_some_and(Claim::is_lost) {
+            return Err(Failure::refused("another rotation has taken the lease of this one over")
+                .with_exit(Exit::Partly)
+                .with_hint("`kubectl -n kube-system get lease kubernetes-rotation -o yaml` says whose it is"));
+        }
+        Ok(())
     }
 
     /// Says on every machine that this rotation works there.
@@ -161,13 +202,19 @@ impl Drive<'_> {
         let since = self.server_time();
         for group in self.groups(from, to) {
             let group: Vec<HostPlan> = group.into_iter().filter(|host| !nothing(host)).collect();
-            if self.interrupt.is_asked() {
-                return Err(self.stopped());
-            }
+            self.may_go_on()?;
             self.group(&group, &standing, from, to)?;
         }
         self.objects(to)?;
-        self.gates(&gates::after(to, self.plan, self.cluster), to, since)
+        let gates = gates::after(to, self.plan, self.cluster);
+        let (pruned, first): (Vec<Gate>, Vec<Gate>) =
+            gates.into_iter().partition(Gate::is_of_pruning);
+        self.gates(&first, to, since)?;
+        if pruned.is_empty() {
+            return Ok(());
+        }
+        self.prune(to)?;
+        self.gates(&pruned, to, since)
     }
 
     /// The control plane one by one, who leads last; where none of its servers restarts, those who do not lead at once.
@@ -225,12 +272,9 @@ impl Drive<'_> {
                 took: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             })?;
         }
-        let ready: Vec<Gate> = group
-            .iter()
-            .filter(|host| host.control_plane)
-            .filter_map(|host| self.cluster.machine(&host.name)?.addresses.first().copied())
-            .map(Gate::Ready)
-            .collect();
+        let machines = group.iter().filter_map(|host| self.cluster.machine(&host.name));
+        let servers = gates::api_servers(self.plan, machines);
+        let ready: Vec<Gate> = servers.into_iter().map(Gate::Ready).collect();
         self.gates(&ready, to, Timestamp::UNIX_EPOCH)
     }
 
@@ -324,8 +368,12 @@ impl Drive<'_> {
             self.say(what);
             self.note(Event::Changed { what: what.to_owned() })?;
         }
-        let retires = to == Stage::Retire && self.plan.strategy.has_new_key();
-        if retires && objects::prune(&api, self.plan)? {
+        Ok(())
+    }
+
+    fn prune(&mut self, to: Stage) -> Result<(), Failure> {
+        let Some(api) = self.api.clone() else { return Ok(()) };
+        if objects::prune(&api, self.plan, to)? {
             let what = "configmap kube-system/extension-apiserver-authentication changed";
             self.say(what);
             self.note(Event::Changed { what: what.to_owned() })?;
@@ -357,21 +405,26 @@ impl Drive<'_> {
         let asker =
             Asker { plan: self.plan, api: &api, work: self.work, interrupt: self.interrupt, since };
         let mut events = Vec::new();
-        let open = asker.wait(gates, self.timeout, &mut |gate, verdict, took| {
-            let waived = self.is_waived(gate);
-            let (word, message) = match verdict {
-                Verdict::Holds => ("holds", String::new()),
-                Verdict::Not(why) if waived => ("waived", why.clone()),
-                Verdict::Not(why) => ("fails", why.clone()),
-            };
-            events.push(Event::Gate {
-                stage,
-                gate: gate.to_string(),
-                verdict: word.to_owned(),
-                message,
-                took: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            });
-        });
+        let open = asker.wait(
+            gates,
+            &|gate| self.is_waived(gate),
+            self.timeout,
+            &mut |gate, verdict, took| {
+                let waived = self.is_waived(gate);
+                let (word, message) = match verdict {
+                    Verdict::Holds => ("holds", String::new()),
+                    Verdict::Not(why) if waived => ("waived", why.clone()),
+                    Verdict::Not(why) => ("fails", why.clone()),
+                };
+                events.push(Event::Gate {
+                    stage,
+                    gate: gate.to_string(),
+                    verdict: word.to_owned(),
+                    message,
+                    took: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+                });
+            },
+        );
         for event in events {
             self.note(event)?;
         }

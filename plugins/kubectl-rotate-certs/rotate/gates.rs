@@ -1,8 +1,9 @@
 //! Gates: questions that reality answers before the next stage begins. One that cannot be answered does not hold.
 
 use super::api::Api;
-use super::cluster_file::{Cluster as Machines, Where};
+use super::cluster_file::{Cluster as Machines, Named, Where};
 use super::document::Plan;
+use super::ports;
 use super::stage::{Stage, Track};
 use super::work::Work;
 use rotation_core::facts::ca_bundle::CaBundle;
@@ -16,13 +17,9 @@ use rotation_core::world::endpoint::{self, Limits, Target};
 use rotation_core::world::hosts::change::State;
 use rotation_core::world::interrupt::Interrupt;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Ports of servers, as they are where nobody says otherwise.
-const API_SERVER: u16 = 6443;
-const KUBELET: u16 = 10250;
-const ETCD: [(u16, &str); 2] = [(2379, "etcd"), (2380, "etcd-peer")];
 /// Between two questions.
 const PULSE: Duration = Duration::from_millis(300);
 /// Gates that are asked at a time.
@@ -35,13 +32,13 @@ const PATIENCE: Limits =
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Gate {
     /// An API server is ready.
-    Ready(IpAddr),
+    Ready(SocketAddr),
     /// A server names the CA among those whose clients it accepts, or does not.
-    Accepts { server: &'static str, at: IpAddr, port: u16, track: Track, new: bool, wanted: bool },
+    Accepts { server: &'static str, at: SocketAddr, track: Track, new: bool, wanted: bool },
     /// An API server lets in a client of the new CA.
-    LetsIn(IpAddr),
+    LetsIn(SocketAddr),
     /// A server shows a certificate of the new CA.
-    Shows { server: &'static str, at: IpAddr, port: u16, track: Track },
+    Shows { server: &'static str, at: SocketAddr, track: Track },
     /// Every namespace publishes the CA file of this stage.
     Published(Stage),
     /// Every token secret has it.
@@ -51,7 +48,7 @@ pub(crate) enum Gate {
     /// Aggregated servers are told of the CA, or of the old one no more.
     Aggregation { track: Track, wanted: bool, new: bool },
     /// An API server checks tokens by the key, or does not.
-    ChecksTokens { at: IpAddr, new: bool, wanted: bool },
+    ChecksTokens { at: SocketAddr, new: bool, wanted: bool },
     /// Every node says that it lives, later than this run began.
     Nodes,
     /// Aggregated APIs answer.
@@ -63,15 +60,15 @@ impl fmt::Display for Gate {
         let which = |new: &bool| if *new { "new" } else { "old" };
         match self {
             Self::Ready(at) => write!(f, "kube-apiserver at {at} is ready"),
-            Self::Accepts { server, at, port, track, new, wanted } => {
+            Self::Accepts { server, at, track, new, wanted } => {
                 let verb = if *wanted { "accepts" } else { "does not accept" };
-                write!(f, "{server} at {at}:{port} {verb} clients of the {} {track} CA", which(new))
+                write!(f, "{server} at {at} {verb} clients of the {} {track} CA", which(new))
             }
             Self::LetsIn(at) => {
                 write!(f, "kube-apiserver at {at} lets in a client of the new cluster CA")
             }
-            Self::Shows { server, at, port, track } => {
-                write!(f, "{server} at {at}:{port} shows a certificate of the new {track} CA")
+            Self::Shows { server, at, track } => {
+                write!(f, "{server} at {at} shows a certificate of the new {track} CA")
             }
             Self::Published(stage) => {
                 write!(f, "every namespace publishes the CA of stage {stage}")
@@ -126,63 +123,51 @@ pub(crate) fn after(stage: Stage, plan: &Plan, machines: &Machines) -> Vec<Gate>
     let both = stage == Stage::Accept || stage == Stage::Sign;
     let shows = stage >= Stage::Switch && plan.strategy.renews_leaves();
     for machine in &machines.machines {
-        let Some(at) = machine.addresses.first().copied() else { continue };
-        let accepts = |server, port, track, new, wanted| Gate::Accepts {
+        let Some(address) = machine.addresses.first().copied() else { continue };
+        let at = |server: &str| ports::socket(plan, &machine.name, address, server);
+        let accepts = |server: &'static str, track, new, wanted| Gate::Accepts {
             server,
-            at,
-            port,
+            at: at(server),
             track,
             new,
             wanted,
         };
         let control = machine.place == Where::ControlPlane;
+        let api = at("kube-apiserver");
         if control {
-            gates.push(Gate::Ready(at));
+            gates.push(Gate::Ready(api));
         }
         if new_key && has(Track::Cluster) {
-            let server = if control { "kube-apiserver" } else { "kubelet" };
-            let mut ports = vec![("kubelet", KUBELET)];
-            if control {
-                ports.push((server, API_SERVER));
-            }
-            for (server, port) in ports {
-                if stage > Stage::Before {
-                    gates.push(accepts(server, port, Track::Cluster, true, true));
-                } else {
-                    gates.push(accepts(server, port, Track::Cluster, true, false));
-                }
-                let old = stage != Stage::Retire;
-                gates.push(accepts(server, port, Track::Cluster, false, old));
+            let servers = ["kubelet", "kube-apiserver"];
+            for server in servers.into_iter().take(if control { 2 } else { 1 }) {
+                gates.push(accepts(server, Track::Cluster, true, stage > Stage::Before));
+                gates.push(accepts(server, Track::Cluster, false, stage != Stage::Retire));
             }
             if control && both {
-                gates.push(Gate::LetsIn(at));
+                gates.push(Gate::LetsIn(api));
             }
         }
         if control && shows && has(Track::Cluster) {
-            gates.push(Gate::Shows {
-                server: "kube-apiserver",
-                at,
-                port: API_SERVER,
-                track: Track::Cluster,
-            });
+            let server = "kube-apiserver";
+            gates.push(Gate::Shows { server, at: api, track: Track::Cluster });
         }
         let runs_etcd = plan.hosts.iter().any(|host| {
             host.name == machine.name && host.components.iter().any(|c| c.program == "etcd")
         });
         if runs_etcd && has(Track::Etcd) {
-            for (port, server) in ETCD {
+            for server in ["etcd", "etcd-peer"] {
                 if new_key {
-                    gates.push(accepts(server, port, Track::Etcd, true, stage > Stage::Before));
-                    gates.push(accepts(server, port, Track::Etcd, false, stage != Stage::Retire));
+                    gates.push(accepts(server, Track::Etcd, true, stage > Stage::Before));
+                    gates.push(accepts(server, Track::Etcd, false, stage != Stage::Retire));
                 }
                 if shows {
-                    gates.push(Gate::Shows { server, at, port, track: Track::Etcd });
+                    gates.push(Gate::Shows { server, at: at(server), track: Track::Etcd });
                 }
             }
         }
         if control && has(Track::Tokens) {
-            gates.push(Gate::ChecksTokens { at, new: true, wanted: stage > Stage::Before });
-            gates.push(Gate::ChecksTokens { at, new: false, wanted: stage != Stage::Retire });
+            gates.push(Gate::ChecksTokens { at: api, new: true, wanted: stage > Stage::Before });
+            gates.push(Gate::ChecksTokens { at: api, new: false, wanted: stage != Stage::Retire });
         }
     }
     if has(Track::Cluster) {
@@ -193,8 +178,9 @@ pub(crate) fn after(stage: Stage, plan: &Plan, machines: &Machines) -> Vec<Gate>
             if has(track) && stage > Stage::Before {
                 gates.push(Gate::Aggregation { track, wanted: true, new: true });
             }
-            if has(track) && stage == Stage::Retire {
-                gates.push(Gate::Aggregation { track, wanted: false, new: false });
+            if has(track) && matches!(stage, Stage::Before | Stage::Retire) {
+                let new = stage == Stage::Before;
+                gates.push(Gate::Aggregation { track, wanted: false, new });
             }
         }
     }
@@ -202,11 +188,20 @@ pub(crate) fn after(stage: Stage, plan: &Plan, machines: &Machines) -> Vec<Gate>
     gates
 }
 
+impl Gate {
+    /// Whether it waits for what only this tool takes away, once no API server would add it again.
+    pub(crate) fn is_of_pruning(&self) -> bool {
+        matches!(self, Self::Aggregation { wanted: false, .. })
+    }
+}
+
 impl Asker<'_> {
-    /// Asks again and again until all hold, or the time is over; `told` hears of each once it is decided.
+    /// Asks again and again until all hold but those that need not, or the time is over; `told` hears of each once it is
+    /// decided.
     pub(crate) fn wait(
         &self,
         gates: &[Gate],
+        need_not: &dyn Fn(&Gate) -> bool,
         limit: Duration,
         told: &mut dyn FnMut(&Gate, &Verdict, Duration),
     ) -> Vec<(Gate, String)> {
@@ -222,7 +217,8 @@ impl Asker<'_> {
                     Verdict::Not(why) => left.push((gate, why)),
                 }
             }
-            if left.is_empty() || took >= limit || self.interrupt.is_asked() {
+            let enough = left.iter().all(|(gate, _)| need_not(gate));
+            if enough || took >= limit || self.interrupt.is_asked() {
                 for (gate, why) in &left {
                     told(gate, &Verdict::Not(why.clone()), took);
                 }
@@ -249,14 +245,14 @@ impl Asker<'_> {
                 self.api.ask(Some(&url(*at)), Cluster::ready)?;
                 Verdict::Holds
             }
-            Gate::Accepts { at, port, track, new, wanted, .. } => {
-                self.accepts(*at, *port, *track, *new, *wanted)
+            Gate::Accepts { at, track, new, wanted, .. } => {
+                self.accepts(*at, *track, *new, *wanted)
             }
             Gate::LetsIn(at) => holds(
                 !self.api.has_probe() || self.api.lets_probe_in(&url(*at))?,
                 "it answers 401 to a client of the new CA",
             ),
-            Gate::Shows { at, port, track, .. } => self.shows(*at, *port, *track),
+            Gate::Shows { at, track, .. } => self.shows(*at, *track),
             Gate::Published(stage) => self.published(*stage)?,
             Gate::TokenSecrets(stage) => self.token_secrets(*stage)?,
             Gate::ClusterInfo(stage) => self.cluster_info(*stage)?,
@@ -280,11 +276,11 @@ impl Asker<'_> {
         super::old::certificates(bytes.as_bytes()).into_iter().next()
     }
 
-    fn accepts(&self, at: IpAddr, port: u16, track: Track, new: bool, wanted: bool) -> Verdict {
+    fn accepts(&self, at: SocketAddr, track: Track, new: bool, wanted: bool) -> Verdict {
         let Some(ca) = self.new_ca(track, new) else {
             return Verdict::Not("the CA's certificate is not beside the plan".to_owned());
         };
-        let target = Target { host: at.to_string(), port, server_name: None };
+        let target = Target { host: at.ip().to_string(), port: at.port(), server_name: None };
         match endpoint::look(&target, PATIENCE) {
             Err(why) => Verdict::Not(why.to_string()),
             Ok(shown) => {
@@ -301,11 +297,11 @@ impl Asker<'_> {
         }
     }
 
-    fn shows(&self, at: IpAddr, port: u16, track: Track) -> Verdict {
+    fn shows(&self, at: SocketAddr, track: Track) -> Verdict {
         let Some(ca) = self.new_ca(track, true) else {
             return Verdict::Not("the CA's certificate is not beside the plan".to_owned());
         };
-        let target = Target { host: at.to_string(), port, server_name: None };
+        let target = Target { host: at.ip().to_string(), port: at.port(), server_name: None };
         match endpoint::look(&target, PATIENCE) {
             Err(why) => Verdict::Not(why.to_string()),
             Ok(shown) => match shown.chain.first() {
@@ -342,11 +338,16 @@ impl Asker<'_> {
 
     fn token_secrets(&self, stage: Stage) -> Result<Verdict, ClusterError> {
         let Some(wanted) = self.root_ca(stage) else { return Ok(Verdict::Holds) };
-        let secrets = self.api.ask(None, |cluster| cluster.token_secrets(&Scope::All))?;
+        let secrets = self.api.ask(None, |cluster| cluster.account_tokens(&Scope::All, None))?;
         let behind: Vec<String> = secrets
             .iter()
-            .filter(|secret| secret.ca != Some(wanted))
-            .map(|secret| format!("{}/{}", secret.namespace, secret.name))
+            .filter(|secret| !secret.deleting && secret.ca_digest != Some(wanted))
+            .map(|secret| {
+                let (namespace, name) = (&secret.secret.namespace, &secret.secret.name);
+                // Nobody can write it any more.
+                let never = if secret.immutable { " (immutable)" } else { "" };
+                format!("{namespace}/{name}{never}")
+            })
             .collect();
         let behind: Vec<&str> = behind.iter().map(String::as_str).collect();
         Ok(some_of(&behind, secrets.len(), "token secrets"))
@@ -415,8 +416,21 @@ impl Asker<'_> {
 }
 
 /// Where an API server is asked.
-pub(crate) fn url(at: IpAddr) -> String {
-    format!("https://{}", std::net::SocketAddr::new(at, API_SERVER))
+pub(crate) fn url(at: SocketAddr) -> String {
+    format!("https://{at}")
+}
+
+/// Where the API servers of some machines are asked.
+pub(crate) fn api_servers<'a>(
+    plan: &Plan,
+    machines: impl Iterator<Item = &'a Named>,
+) -> Vec<SocketAddr> {
+    let control = machines.filter(|machine| machine.place == Where::ControlPlane);
+    let socket = |machine: &Named| {
+        let at = *machine.addresses.first()?;
+        Some(ports::socket(plan, &machine.name, at, "kube-apiserver"))
+    };
+    control.filter_map(socket).collect()
 }
 
 fn some_of(behind: &[&str], all: usize, what: &str) -> Verdict {

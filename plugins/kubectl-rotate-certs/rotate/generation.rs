@@ -57,6 +57,16 @@ impl Pair {
             && certificate.key_digest() == self.old.key
     }
 
+    /// Whether a certificate is the next CA: it stands somewhere already where a rotation is gone on with.
+    pub(crate) fn is_new(&self, certificate: &Certificate) -> bool {
+        self.certificate.is_some() && certificate.is_ca() && certificate.key_digest() == self.key
+    }
+
+    /// Whether it is one of the two.
+    pub(crate) fn is_of(&self, certificate: &Certificate) -> bool {
+        self.is_old(certificate) || self.is_new(certificate)
+    }
+
     /// The new certificate in PEM.
     pub(crate) fn pem(&self) -> Option<String> {
         self.certificate.as_ref().map(|ca| encode("CERTIFICATE", ca.der()))
@@ -107,6 +117,20 @@ pub(crate) fn make(
     Ok(generation)
 }
 
+/// Goes on with CAs that are there.
+pub(crate) fn adopt(
+    pairs: Vec<Pair>,
+    machines: &[Machine],
+    now: Timestamp,
+    interrupt: &Interrupt,
+) -> Result<Generation, Failure> {
+    let (leaves_of, keys) = (BTreeMap::new(), BTreeMap::new());
+    let mut generation =
+        Generation { pairs, leaves: leaves_of, keys, keyless: Vec::new(), probe: None };
+    leaves(&mut generation, machines, now, interrupt)?;
+    Ok(generation)
+}
+
 fn next(strategy: Strategy, old: Old, name: &str, now: Timestamp) -> Result<Pair, Failure> {
     let track = old.track;
     let Some(certificate) = &old.certificate else {
@@ -143,11 +167,7 @@ fn next(strategy: Strategy, old: Old, name: &str, now: Timestamp) -> Result<Pair
                 organizations: &organizations,
                 sans: certificate.sans(),
             };
-            let subject = Subject {
-                id: certificate.ski(),
-                name: Some(certificate.subject().der()),
-                ..Subject::of(&private)
-            };
+            let subject = Subject::again(&private, certificate);
             let renewed =
                 issue::issue(&wish, &subject, &Signer::Itself(&private), &lifetimes)?.certificate;
             Ok(Pair { key: old.key, old, certificate: Some(renewed), private: Some(private) })
@@ -173,7 +193,7 @@ fn next(strategy: Strategy, old: Old, name: &str, now: Timestamp) -> Result<Pair
 }
 
 /// The name without the generation that an earlier rotation added.
-fn stem(name: &str) -> &str {
+pub(super) fn stem(name: &str) -> &str {
     let is_generation = |word: &str| {
         let bytes = word.as_bytes();
         bytes[8] == b'T' && bytes[15] == b'Z' && bytes[16] == b'-'

@@ -67,15 +67,20 @@ pub(super) fn cluster_info(
     })
 }
 
-/// Takes the old CAs out of what aggregated servers are told: API servers only ever add to it.
-pub(super) fn prune(api: &Api, plan: &Plan) -> Result<bool, Failure> {
+/// Takes the CAs that are trusted no more out of what aggregated servers are told, the old ones at the end, the new ones
+/// of who went back: API servers only ever add to it.
+pub(super) fn prune(api: &Api, plan: &Plan, stage: Stage) -> Result<bool, Failure> {
     let without = |text: &str, track: Track| {
-        let Some(old) = plan.track(track).map(|plan| plan.old.key) else { return text.to_owned() };
-        let new = plan.track(track).map(|plan| plan.new.fingerprint);
+        let Some(track) = plan.track(track) else { return text.to_owned() };
+        let (gone, kept) = match stage {
+            Stage::Before => (&track.new, &track.old),
+            _ => (&track.old, &track.new),
+        };
         let blocks = read_pem(text.as_bytes()).blocks;
         let kept = blocks.iter().filter(|block| {
-            super::old::certificate(block)
-                .is_none_or(|ca| ca.key_digest() != old || Some(ca.fingerprint()) == new)
+            super::old::certificate(block).is_none_or(|ca| {
+                ca.key_digest() != gone.key || ca.fingerprint() == kept.fingerprint
+            })
         });
         kept.map(|block| encode("CERTIFICATE", &block.der)).collect()
     };

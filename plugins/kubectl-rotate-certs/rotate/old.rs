@@ -51,8 +51,8 @@ impl Fault for OldError {
                 "name the machines that run the control plane, or leave `{track}` out with --rotate"
             ),
             Self::Two { .. } => {
-                "a rotation was left half done: go on with the directory of its plan (--work), or look with \
-                 `kubectl rotate-certs check`; a third generation is never made"
+                "a rotation was left half done: go on with the directory of its plan (--work), or with the default strategy, \
+                 which recognises two CAs; `kubectl rotate-certs check` shows where they stand. A third generation is never made"
                     .to_owned()
             }
         })
@@ -64,8 +64,16 @@ pub(crate) fn find(track: Track, machines: &[Machine]) -> Result<Old, OldError> 
     if track == Track::Tokens { tokens(machines) } else { authority(track, machines) }
 }
 
-fn authority(track: Track, machines: &[Machine]) -> Result<Old, OldError> {
-    let mut found: BTreeMap<[u8; 32], (Certificate, Vec<String>)> = BTreeMap::new();
+/// CAs and where each stands, by key.
+type Found = BTreeMap<[u8; 32], (Certificate, Vec<String>)>;
+
+/// The CAs of a track that are in use: one for each key.
+pub(crate) fn authorities(track: Track, machines: &[Machine]) -> Vec<Certificate> {
+    found(track, machines).into_values().map(|(certificate, _)| certificate).collect()
+}
+
+fn found(track: Track, machines: &[Machine]) -> Found {
+    let mut found = Found::new();
     let wanted = |role: Role| {
         role.domain == track.domain() && matches!(role.part, Part::Authority | Part::Trust)
     };
@@ -75,6 +83,11 @@ fn authority(track: Track, machines: &[Machine]) -> Result<Old, OldError> {
             found.entry(key).or_insert_with(|| (certificate, Vec::new())).1.push(place.clone());
         }
     }
+    found
+}
+
+fn authority(track: Track, machines: &[Machine]) -> Result<Old, OldError> {
+    let found = found(track, machines);
     if found.len() > 1 {
         let places = found.values().map(|(ca, places)| {
             format!("{} in {}", ca.subject(), places.first().map_or("", String::as_str))

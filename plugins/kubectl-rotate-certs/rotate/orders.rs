@@ -160,6 +160,7 @@ mod tests {
                 files: vec!["/pki/ca.crt".to_owned()],
                 manifest: Some("/manifests/kcm.yaml".to_owned()),
             }],
+            ports: std::collections::BTreeMap::new(),
         }
     }
 

@@ -4,10 +4,10 @@ use super::api::Api;
 use super::drive::Drive;
 use super::journal::Event;
 use super::stage::Stage;
-use super::work::{Entry, Locked};
+use super::steps::Notes;
+use super::work::Entry;
 use jiff::Timestamp;
 use rotation_core::apply::engine::{self, Happening, Limits};
-use rotation_core::apply::journal::{Entry as StepEntry, Event as StepEvent, Journal};
 use rotation_core::apply::outcome::{Outcome, Report};
 use rotation_core::apply::recycle::{Manifests, Recycler};
 use rotation_core::cli::failure::Failure;
@@ -23,25 +23,31 @@ use rotation_core::plan::recycle::plan::{Header, draw};
 use rotation_core::plan::recycle::scene::{Scene, Selection};
 use rotation_core::plan::staleness::{Credentials, Evidence, judge};
 use rotation_core::world::cluster::{Cluster, ClusterError, PodQuery, Scope};
-use std::io;
 use std::time::Duration;
 
 /// Between two attempts that a budget blocks.
 const RETRY: Duration = Duration::from_secs(5);
 
 /// Pods with old credentials, each with the reason, and the scene in which they are.
+///
+/// While the old generation is being dropped, what is published is written once more: its dates say nothing of pods then.
 fn stale(
     cluster: &Cluster,
     since: Option<Timestamp>,
+    dropping: bool,
 ) -> Result<(Scene, Vec<(String, String)>), ClusterError> {
     let roots = cluster.root_cas(&Scope::All)?;
     let key = |t: TokenSecret| ((t.namespace.clone(), t.name.clone()), t);
-    let credentials = Credentials {
+    let mut credentials = Credentials {
         root_cas: roots.into_iter().map(|root| (root.namespace.clone(), root)).collect(),
         tokens: cluster.token_secrets(&Scope::All)?.into_iter().map(key).collect(),
         since,
         ..Credentials::default()
     };
+    if dropping {
+        credentials.root_cas.clear();
+        credentials.tokens.values_mut().for_each(|secret| secret.written = None);
+    }
     let mut scene = Scene::default();
     let mut named = Vec::new();
     let query = PodQuery { namespaces: Scope::All, labels: None, fields: None };
@@ -86,6 +92,8 @@ pub(crate) fn since(history: &[Entry], stages: &[Stage]) -> Option<Timestamp> {
             Event::Phase { stage } if waits && !stages.contains(stage) && found.is_some() => {
                 waits = false;
             }
+            // Who asks again later, with nothing left to write, asks of what was there already.
+            Event::End { .. } if found.is_some() => waits = false,
             _ => {}
         }
     }
@@ -96,8 +104,9 @@ pub(crate) fn since(history: &[Entry], stages: &[Stage]) -> Option<Timestamp> {
 pub(crate) fn holding(
     api: &Api,
     since: Option<Timestamp>,
+    dropping: bool,
 ) -> Result<Vec<(String, String)>, Failure> {
-    let found = api.ask(None, |cluster| stale(cluster, since))?;
+    let found = api.ask(None, |cluster| stale(cluster, since, dropping))?;
     Ok(found.1)
 }
 
@@ -108,7 +117,7 @@ pub(crate) fn recycle(drive: &mut Drive<'_>, since: Option<Timestamp>) -> Result
         (drive.console, drive.interrupt, drive.clock, drive.timeout);
     let locked = std::cell::RefCell::new(&mut drive.locked);
     let done: Result<Option<(Plan, Report)>, ClusterError> = api.ask(None, |cluster| {
-        let (scene, _) = stale(cluster, since)?;
+        let (scene, _) = stale(cluster, since, false)?;
         if scene.selected.is_empty() {
             return Ok(None);
         }
@@ -121,7 +130,8 @@ pub(crate) fn recycle(drive: &mut Drive<'_>, since: Option<Timestamp>) -> Result
         let plan = draw(header, &scene, &Options::default());
         let mut recycler =
             Recycler::start(cluster, &clock, interrupt, &plan, Manifests::default())?;
-        let mut journal = Notes { locked: &mut locked.borrow_mut() };
+        let mut locked = locked.borrow_mut();
+        let mut journal = Notes::of(&mut locked, "recycle", "recycled");
         let limits = Limits { each: timeout, retry: RETRY };
         let report = engine::apply(&plan, &mut recycler, &mut journal, limits, &mut |happening| {
             if let Happening::Blocked(step, by, _) = happening {
@@ -165,43 +175,6 @@ pub(crate) fn recycle(drive: &mut Drive<'_>, since: Option<Timestamp>) -> Result
             )));
     }
     Ok(())
-}
-
-/// Steps of the recycling, in the journal of the rotation.
-struct Notes<'a> {
-    locked: &'a mut Locked,
-}
-
-impl Journal for Notes<'_> {
-    fn append(&mut self, entries: &[StepEntry]) -> io::Result<()> {
-        for entry in entries {
-            let what = match &entry.event {
-                StepEvent::Intent { target, .. } => {
-                    format!("about to recycle {} in {}", target.kubectl_name(), target.namespace)
-                }
-                StepEvent::Outcome { step, outcome } => {
-                    let word = match outcome {
-                        Outcome::Done { proof, .. } => {
-                            format!(
-                                "recycled, now {}",
-                                proof.replacement.as_deref().unwrap_or("gone")
-                            )
-                        }
-                        Outcome::Failed { message, .. } => format!("not recycled: {message}"),
-                        _ => "not recycled in time".to_owned(),
-                    };
-                    format!("step {step}: {word}")
-                }
-                StepEvent::Run { .. } | StepEvent::Effect { .. } | StepEvent::End { .. } => {
-                    continue;
-                }
-            };
-            self.locked
-                .note(entry.at, Event::Changed { what })
-                .map_err(|why| io::Error::other(why.to_string()))?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -253,5 +226,20 @@ mod tests {
             gate(10, Stage::Accept, "holds"),
         ]);
         assert_eq!(since(&history, &stages), Some(at(4)));
+        let end =
+            |second| Entry { at: at(second), event: Event::End { exit: 0, stage: Stage::Retire } };
+        let last = [Stage::Retire];
+        let mut history = vec![
+            phase(1, Stage::Retire),
+            intent(2, Stage::Retire, 1),
+            gate(3, Stage::Retire, "holds"),
+            end(4),
+            phase(5, Stage::Retire),
+            intent(6, Stage::Retire, 0),
+            gate(7, Stage::Retire, "holds"),
+        ];
+        assert_eq!(since(&history, &last), Some(at(3)));
+        history.extend([intent(8, Stage::Retire, 1), gate(9, Stage::Retire, "holds")]);
+        assert_eq!(since(&history, &last), Some(at(9)));
     }
 }

@@ -7,7 +7,7 @@ use super::rewrite::{self, Fate, RewriteError, Text};
 use super::stage::{Stage, Strategy, Track};
 use crate::inspect::flags::{Programs, Use};
 use rotation_core::facts::kubeconfig::Kubeconfig;
-use rotation_core::facts::sighting::Part;
+use rotation_core::facts::sighting::{Part, Role};
 use rotation_core::facts::x509::{Block, encode};
 use std::collections::{BTreeMap, BTreeSet};
 use zeroize::Zeroizing;
@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 /// How the flag is called under which a controller manager signs, and its key's.
 const SIGNING: [(&str, &str); 2] =
     [("cluster-signing-cert-file", "crt"), ("cluster-signing-key-file", "key")];
+const MANAGER: &str = "kube-controller-manager";
 /// What a kubelet is restarted for once tokens are signed by the new key: it asks for fresh ones then.
 pub(crate) const SIGNED: &str = "/var/lib/kubelet/rotation-signed";
 /// How files are called in which the signing CA stands by itself while both are trusted.
@@ -131,6 +132,8 @@ pub(crate) fn slots(
         }
     }
     slots.extend(work.split(flags, &slots)?);
+    let joined = work.join(flags, &mut slots);
+    slots.extend(joined);
     slots.extend(work.signed(stamp));
     slots.retain(|slot| slot.versions.iter().any(|version| *version != slot.versions[0]));
     Ok(slots)
@@ -194,7 +197,7 @@ impl Work<'_> {
         each_block(bytes, &mut |block| {
             if let Some(found) = certificate(block) {
                 shows |= generation.leaves.contains_key(found.fingerprint().as_bytes());
-                if let Some(pair) = generation.pairs.iter().find(|pair| pair.is_old(&found))
+                if let Some(pair) = generation.pairs.iter().find(|pair| pair.is_of(&found))
                     && !tracks.contains(&pair.old.track)
                 {
                     tracks.push(pair.old.track);
@@ -202,9 +205,8 @@ impl Work<'_> {
             }
             if let Some(key) = key_of(block) {
                 shows |= generation.keys.contains_key(key.as_bytes());
-                keys.extend(
-                    generation.pairs.iter().filter(|p| p.old.key == key).map(|p| p.old.track),
-                );
+                let of = generation.pairs.iter().filter(|p| p.old.key == key || p.key == key);
+                keys.extend(of.map(|pair| pair.old.track));
             }
             checks |=
                 public_of(block).is_some_and(|key| self.tokens().is_some_and(|p| p.old.key == key));
@@ -294,21 +296,32 @@ impl Work<'_> {
     /// Old and new until the old is retired; under one key the new one at once.
     fn trust(&self, bytes: &[u8], stage: Stage) -> Result<Text, RewriteError> {
         let both = stage < Stage::Retire && self.strategy == Strategy::Rolling;
-        let mut more: Vec<String> = Vec::new();
-        let mut seen: BTreeSet<Track> = BTreeSet::new();
+        // Tracks with the old CA, and those with the next one, where that came before.
+        let (mut olds, mut news) = (BTreeSet::new(), BTreeSet::new());
         each_block(bytes, &mut |block| {
             let Some(found) = certificate(block) else { return };
-            let pair = self.generation.pairs.iter().find(|pair| pair.is_old(&found));
-            if let Some(pair) = pair.filter(|pair| seen.insert(pair.old.track))
-                && both
-            {
-                more.extend(pair.pem());
-            }
+            let pair = self.generation.pairs.iter().find(|pair| pair.is_of(&found));
+            let Some(pair) = pair else { return };
+            let is_new = pair.certificate.as_ref().is_some_and(|new| new.der() == found.der());
+            let tracks = if is_new { &mut news } else { &mut olds };
+            tracks.insert(pair.old.track);
         });
         if both {
+            let mut more: Vec<String> = Vec::new();
+            for pair in &self.generation.pairs {
+                let track = pair.old.track;
+                match (olds.contains(&track), news.contains(&track)) {
+                    (true, false) => more.extend(pair.pem()),
+                    (false, true) => {
+                        let old = pair.old.certificate.as_ref();
+                        more.extend(old.map(|old| encode("CERTIFICATE", old.der())));
+                    }
+                    (true, true) | (false, false) => {}
+                }
+            }
             return rewrite::pem(bytes, &|_| Fate::Stays, &more);
         }
-        let told = std::cell::RefCell::new(BTreeSet::new());
+        let told = std::cell::RefCell::new(news);
         let fate = |block: &Block| {
             let Some(found) = certificate(block) else { return Fate::Stays };
             let pair = self.generation.pairs.iter().find(|pair| pair.is_old(&found));
@@ -432,6 +445,54 @@ impl Work<'_> {
         })
     }
 
+    /// Where a rotation that was left half done gave the controller manager files of its own, it signs with the common ones
+    /// again at the end, as far as these are known.
+    fn join(&self, flags: &BTreeMap<String, String>, slots: &mut [Slot]) -> Option<Slot> {
+        let rolls = self.strategy == Strategy::Rolling;
+        self.pair(Track::Cluster).filter(|pair| rolls && pair.private.is_some())?;
+        let domain = Track::Cluster.domain();
+        let of = |part: Part| {
+            let is = move |role: Role| role.part == part && role.domain == domain;
+            self.uses
+                .iter()
+                .find(move |used| used.program == MANAGER && used.one.role.is_some_and(is))
+        };
+        let signer = &of(Part::Authority)?.one.path;
+        let directory = signer.strip_suffix(&format!("/{SIGNER}.crt"))?;
+        let trusted = &of(Part::Trust)?.one.path;
+        let stem = trusted.strip_suffix(".crt").filter(|stem| stem.starts_with(directory))?;
+        let key = format!("{stem}.key");
+        let signed = self.keys(self.machine.bytes(&key)?).ok()?;
+        let manifest = self.uses.iter().find_map(|used| {
+            used.manifest.clone().filter(|_| used.program == MANAGER && used.one.path == *signer)
+        });
+        let settings = manifest.or_else(|| flags.get(MANAGER).cloned())?;
+        let text = std::str::from_utf8(self.machine.bytes(&settings)?).ok()?;
+        let [(certificate_flag, _), (key_flag, _)] = SIGNING;
+        let joined = point(&point(text, certificate_flag, trusted)?, key_flag, &key)?;
+        for slot in slots.iter_mut() {
+            if (SIGNING.iter()).any(|(_, end)| slot.path == format!("{directory}/{SIGNER}.{end}")) {
+                slot.versions[Stage::Retire.index()] = Version::Absent;
+            }
+            // It signs for nobody until then.
+            if slot.path == key {
+                let found = slot.versions[0].clone();
+                slot.versions[..Stage::Retire.index()].fill(found);
+                slot.versions[Stage::Retire.index()] =
+                    Version::File(Zeroizing::new(signed.as_bytes().to_vec()));
+            }
+        }
+        let file = |text: &str| Version::File(Zeroizing::new(text.as_bytes().to_vec()));
+        let (found, joined) = (file(text), file(&joined));
+        Some(Slot {
+            path: settings.clone(),
+            what: "flags of the controller manager".to_owned(),
+            like: settings,
+            settings: true,
+            versions: vec![found.clone(), found.clone(), found.clone(), found, joined],
+        })
+    }
+
     /// Where a controller manager signs with a file that is trusted, too, it gets files of its own for as long as two CAs are
     /// trusted: it takes one certificate, and does not start with two.
     fn split(
@@ -443,7 +504,7 @@ impl Work<'_> {
         else {
             return Ok(Vec::new());
         };
-        let program = "kube-controller-manager";
+        let program = MANAGER;
         let signing = self.uses.iter().find(|used| {
             used.program == program
                 && used.one.role.is_some_and(|role| role.part == Part::Authority)

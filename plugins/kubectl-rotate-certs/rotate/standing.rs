@@ -124,6 +124,16 @@ impl Standing {
             .collect()
     }
 
+    /// Files that are not as they are to be at a stage, with their machines.
+    pub(crate) fn behind(&self, plan: &Plan, stage: Stage) -> Vec<String> {
+        let of_host = |host: &HostPlan| {
+            let seen = self.host(&host.name).map(|one| one.seen.as_slice()).unwrap_or_default();
+            let files = host.files.iter().zip(seen).filter(|(file, seen)| file.at(stage) != *seen);
+            files.map(|(file, _)| format!("{}:{}", host.name, file.path)).collect::<Vec<_>>()
+        };
+        plan.hosts.iter().flat_map(of_host).collect()
+    }
+
     /// Machines that could not be looked at, with the reason.
     pub(crate) fn unknown(&self) -> Vec<String> {
         let all = self.hosts.iter();

@@ -8,3 +8,4 @@ pub mod document;
 pub mod inventory;
 pub mod recycle;
 pub mod staleness;
+pub mod tokens;

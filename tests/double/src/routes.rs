@@ -93,6 +93,9 @@ pub(crate) fn route(api: &Api, request: &Recorded) -> Reply {
     if let Some(reply) = discovery(api, &request.path) {
         return reply;
     }
+    if request.path == "/readyz" {
+        return Reply::Body(200, b"ok".to_vec());
+    }
     let Some(place) = Place::of(&request.path) else {
         return Reply::Body(404, b"404 page not found\n".to_vec());
     };

@@ -17,14 +17,14 @@ pub(super) fn cases() -> Vec<Case> {
 const MACHINES: [&str; 3] = ["control-1", "control-2", "worker-1"];
 
 /// What an operator's seat sees: each machine by ssh, the API, every server by its own address, and etcd.
-struct Desk {
-    lab: Machines,
+pub(crate) struct Desk {
+    pub(crate) lab: Machines,
     sources: Vec<String>,
 }
 
 impl Desk {
-    fn start() -> Self {
-        let name = format!("t-inspect-{}", std::process::id());
+    pub(crate) fn start(what: &str) -> Self {
+        let name = format!("t-{what}-{}", std::process::id());
         let options = Options { name, control_planes: 2, workers: 1, ..Options::default() };
         let lab = Machines::start(&options).unwrap();
         let address = |name: &str| {
@@ -49,7 +49,7 @@ impl Desk {
     }
 
     /// Exit code, stdout and stderr.
-    fn run(&self, verb: &str, more: &[&str]) -> (i32, String, String) {
+    pub(crate) fn run(&self, verb: &str, more: &[&str]) -> (i32, String, String) {
         let mut command = self.lab.at_desk(CERTS).unwrap();
         let output = command.arg(verb).args(&self.sources).args(more).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -68,14 +68,22 @@ impl Desk {
     }
 
     /// Looks until it is so: kubelets and API servers take a moment to follow their files.
-    fn until(&self, what: &str, so: impl Fn(&[[String; 3]]) -> bool) -> Vec<[String; 3]> {
+    pub(crate) fn until(
+        &self,
+        what: &str,
+        so: impl Fn(&[[String; 3]]) -> bool,
+    ) -> Vec<[String; 3]> {
         let since = Instant::now();
         loop {
             let findings = self.findings();
             if so(&findings) {
                 return findings;
             }
-            assert!(since.elapsed() < Duration::from_mins(2), "{what}: {findings:#?}");
+            if since.elapsed() > Duration::from_mins(2) {
+                // What a finding on the whole is made of.
+                let (_, seen, _) = self.run("inspect", &[]);
+                panic!("{what}: {findings:#?}\n{seen}");
+            }
         }
     }
 }
@@ -105,7 +113,7 @@ fn through_its_container(desk: &Desk) {
 }
 
 fn every_place_of_a_kubeadm_cluster_is_seen_and_each_mix_up_is_named() {
-    let desk = Desk::start();
+    let desk = Desk::start("inspect");
     let (code, seen, said) = desk.run("inspect", &[]);
     assert_eq!(code, 0, "{said}");
     for row in [

@@ -46,6 +46,8 @@ enum Verb {
     Status,
     /// Print the path of a lab's kubeconfig.
     Kubeconfig(Named),
+    /// Print the file of machines with which `kubectl rotate-certs` reaches a lab's machines from the desk.
+    ClusterFile(Named),
     /// Print the log of a component, or without one the paths of all logs.
     Logs(Logs),
     /// Run a command with KUBECONFIG and PATH set for a lab.
@@ -168,6 +170,9 @@ impl Cli {
             Verb::Kubeconfig(named) => {
                 let dir = labs::find(&named.name)?;
                 out(&format!("{}\n", dir.join("admin.conf").display()))
+            }
+            Verb::ClusterFile(named) => {
+                out(&crate::machines::Machines::open(&named.name)?.cluster_file())
             }
             Verb::Logs(logs) => logs.run(),
             Verb::Exec(exec) => exec.run(),

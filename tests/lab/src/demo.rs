@@ -1,4 +1,5 @@
-//! `cargo demo`: the runbook's command and `kubectl recycle` beside each other, on a cluster of their own.
+//! `cargo demo`: the runbook's command and `kubectl recycle` beside each other, on a cluster of their own; and on
+//! machines the cluster's CAs replaced by `kubectl rotate-certs`.
 //!
 //! It proves itself: it succeeds only if the runbook's command lost something and ours lost nothing.
 
@@ -9,6 +10,7 @@ mod form;
 mod guard;
 mod loss;
 mod pods;
+mod rotation;
 mod stage;
 mod tell;
 mod verdict;
@@ -21,7 +23,7 @@ use clap::Args;
 
 use act::{RECYCLE, RUNBOOK};
 use form::Form;
-use stage::Stage;
+use stage::{Lab, Stage};
 use tell::{heading, shown, tell};
 
 /// What `lab demo` is asked for.
@@ -59,35 +61,52 @@ fn play(name: &str, wanted: Option<Form>) -> Result<ExitCode> {
     let chosen = form::choose(wanted)?;
     tell(
         "This demo brings a Kubernetes cluster up on this computer, breaks its DNS with the command of a runbook \
-         for rotating secrets, does the same work with `kubectl recycle`, and compares. Nothing is installed, and \
-         everything is removed at the end, also after Ctrl-C.",
+         for rotating secrets, does the same work with `kubectl recycle`, and compares. On machines it then replaces \
+         the cluster's CAs under way. Nothing is installed, and everything is removed at the end, also after Ctrl-C.",
     );
     tell(&chosen.why);
     tell(&chosen.form.how_long()?);
 
-    heading("1 of 4", "get ready");
-    let plugin = binary::build()?;
+    let parts = if chosen.form == Form::Machines { 5 } else { 4 };
+    let part = |number: u8, what: &str| heading(&format!("{number} of {parts}"), what);
+    part(1, "get ready");
+    let wanted: &[_] = match chosen.form {
+        Form::Loopback => &[binary::RECYCLE],
+        Form::Machines => &[binary::RECYCLE, binary::CERTS],
+    };
+    let programs = binary::build(wanted)?;
     tell(&format!("The cluster comes up: {}.", chosen.form.up_within()));
-    let stage = Stage::set(name, chosen.form, &plugin)?;
+    let stage = Stage::set(name, chosen.form, &programs)?;
     tell(stage.scene());
 
-    heading("2 of 4", "the runbook's command");
+    part(2, "the runbook's command");
     tell("As it stands in the runbook:");
     shown(RUNBOOK);
     let runbook = act::runbook(&stage)?;
 
-    heading("3 of 4", "kubectl recycle");
+    part(3, "kubectl recycle");
     tell("The same work, and the node agents of the same runbook with it:");
     shown(RECYCLE);
     let recycle = act::recycle(&stage)?;
 
-    heading("4 of 4", "compare and clean up");
+    let rotated = if let Lab::Machines(lab) = &stage.lab {
+        part(4, "kubectl rotate-certs");
+        Some(rotation::rotate(&stage, lab, &rotation::page(&programs))?)
+    } else {
+        None
+    };
+
+    part(parts, "compare and clean up");
     stage.strike()?;
     tell(&format!(
         "The cluster is gone, and nothing of it is left. All of this took {:.0} s.",
         began.elapsed().as_secs_f64()
     ));
     verdict::table(&runbook, &recycle)?;
+    if let Some(rotated) = &rotated {
+        rotation::table(rotated)?;
+        rotation::judge(rotated)?;
+    }
     verdict::judge(&runbook, &recycle)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,14 +1,16 @@
 //! `apply`: through the stages, or on from where it stopped.
 
 use super::context::Context;
-use super::{proof, show};
+use super::proof::{self, Moment};
+use super::show;
 use crate::TOOL;
-use crate::rotate::args::{ApplyArgs, PlanFormat};
+use crate::rotate::args::{ApplyArgs, ChangeArgs, PlanFormat};
 use crate::rotate::document::Plan;
 use crate::rotate::drive::Drive;
 use crate::rotate::journal::Event;
 use crate::rotate::stage::{Stage, Strategy};
 use crate::rotate::standing::previous;
+use crate::rotate::tokens;
 use rotation_core::cli::confirm::confirm_text;
 use rotation_core::cli::console::Console;
 use rotation_core::cli::failure::Failure;
@@ -24,7 +26,7 @@ pub(crate) fn run(args: &ApplyArgs, console: &Console) -> Result<Exit, Failure> 
         context.work = crate::rotate::work::Work::of(directory);
         context.plan()?;
     }
-    let plan = if let Some(plan) = context.work.plan()? {
+    let plan = if let Some(plan) = context.begun()? {
         fits(args, &plan)?;
         plan
     } else {
@@ -45,7 +47,7 @@ pub(crate) fn run(args: &ApplyArgs, console: &Console) -> Result<Exit, Failure> 
     }
     let mut drive = context.drive(&plan, &args.change)?;
     begin(&mut drive, "apply")?;
-    let result = through(&mut drive, &plan, last, args.change.keep_pods);
+    let result = through(&mut drive, &plan, last, &args.change);
     end(&mut drive, &plan, &result)?;
     let reached = result?;
     if reached == plan.end() {
@@ -112,7 +114,7 @@ fn through(
     drive: &mut Drive<'_>,
     plan: &Plan,
     last: Stage,
-    keep_pods: bool,
+    keep: &ChangeArgs,
 ) -> Result<Stage, Failure> {
     let standing = drive.look()?;
     let furthest = standing.furthest(plan.route());
@@ -134,11 +136,22 @@ fn through(
         }
         drive.bring(previous(plan.route(), *stage), *stage)?;
         // Before servers show the new generation; and once more, for who went on from a later stage.
-        if matches!(stage, Stage::Sign | Stage::Switch) && !keep_pods {
-            proof::refresh(drive)?;
+        // Where the CA is exchanged at once, they come after it.
+        if matches!(stage, Stage::Sign | Stage::Switch | Stage::Retire) {
+            if !keep.keep_secrets {
+                tokens::renew(drive)?;
+            }
+            if !keep.keep_pods {
+                proof::refresh(drive)?;
+            }
+        }
+        let keeps = keep.keep_pods || keep.keep_secrets;
+        if *stage == Stage::Retire && plan.strategy.has_new_key() && !keeps {
+            proof::prove(drive, Moment::Exchanged)?;
         }
         reached = *stage;
     }
+    drive.stands_at(reached)?;
     Ok(reached)
 }
 

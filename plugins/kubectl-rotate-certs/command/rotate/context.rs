@@ -52,9 +52,23 @@ impl<'a> Context<'a> {
         Some(Api::new(connection, &self.work))
     }
 
-    /// The plan of the directory.
+    /// The plan of the rotation that has begun, without the machines that are gone for ever.
+    pub(super) fn begun(&self) -> Result<Option<Plan>, Failure> {
+        let Some(mut plan) = self.work.plan()? else { return Ok(None) };
+        let gone = |name: &String| self.cluster.gone.contains(name);
+        for host in plan.hosts.iter().filter(|host| gone(&host.name)) {
+            self.console.warn(&format!(
+                "`{}` is left out, since the file of machines says that it is gone for ever",
+                host.name
+            ));
+        }
+        plan.hosts.retain(|host| !gone(&host.name));
+        Ok(Some(plan))
+    }
+
+    /// The same, where there has to be one.
     pub(super) fn plan(&self) -> Result<Plan, Failure> {
-        self.work.plan()?.ok_or_else(|| {
+        self.begun()?.ok_or_else(|| {
             Failure::refused(format!("there is no rotation in `{}`", self.work.path().display()))
                 .with_hint(format!(
                     "begin one with `{} apply`, or name its directory with --work",
@@ -74,6 +88,7 @@ impl<'a> Context<'a> {
             strategy: wanted.strategy.unwrap_or(Strategy::Rolling),
             tracks: &tracks,
             lenient: wanted.rotate.is_empty(),
+            back: wanted.back,
             tool: TOOL,
             now: self.clock.now(),
         };
@@ -86,7 +101,7 @@ impl<'a> Context<'a> {
         plan: &'d Plan,
         change: &'d ChangeArgs,
     ) -> Result<Drive<'d>, Failure> {
-        let drive = Drive {
+        let mut drive = Drive {
             plan,
             cluster: &self.cluster,
             work: &self.work,
@@ -99,7 +114,9 @@ impl<'a> Context<'a> {
             waived: &change.waive,
             at_once: change.max_in_flight,
             who: rotation_core::world::operator::name(),
+            claim: None,
         };
+        drive.claim()?;
         drive.lock()?;
         Ok(drive)
     }

@@ -2,11 +2,12 @@
 
 use super::apply::{begin, end};
 use super::context::Context;
-use super::proof;
+use super::proof::{self, Moment};
 use crate::TOOL;
 use crate::rotate::args::FinishArgs;
 use crate::rotate::document::Plan;
 use crate::rotate::drive::Drive;
+use crate::rotate::journal::Event;
 use crate::rotate::stage::{Stage, Strategy};
 use rotation_core::cli::confirm::confirm_text;
 use rotation_core::cli::console::Console;
@@ -33,9 +34,10 @@ pub(crate) fn run(args: &FinishArgs, console: &Console) -> Result<Exit, Failure>
     }
     let mut drive = context.drive(&plan, &args.change)?;
     begin(&mut drive, if args.prove { "prove" } else { "finish" })?;
-    let result = finish(&mut drive, &plan, args.prove);
+    let result = finish(&mut drive, &plan, args);
     end(&mut drive, &plan, &result)?;
-    if result? == Stage::Retire {
+    let reached = result?;
+    if reached == Stage::Retire && !args.prove {
         drive.unlock();
         console.note("done: the old generation is trusted nowhere");
     } else {
@@ -47,21 +49,18 @@ pub(crate) fn run(args: &FinishArgs, console: &Console) -> Result<Exit, Failure>
     Ok(Exit::Done)
 }
 
-fn finish(drive: &mut Drive<'_>, plan: &Plan, only_prove: bool) -> Result<Stage, Failure> {
+fn finish(drive: &mut Drive<'_>, plan: &Plan, args: &FinishArgs) -> Result<Stage, Failure> {
+    told(drive, &args.renewed)?;
     let standing = drive.look()?;
     let begun = standing.furthest(plan.route()) == Stage::Retire;
-    if !begun {
-        if !standing.is_at(Stage::Switch) {
-            return Err(Failure::refused("not every machine presents the new generation yet")
-                .with_hint(format!("go on with `{} apply`", TOOL.name)));
-        }
-        proof::prove(drive)?;
-        if only_prove {
-            return Ok(Stage::Switch);
-        }
+    if !begun && !standing.is_at(Stage::Switch) {
+        return Err(Failure::refused("not every machine presents the new generation yet")
+            .with_hint(format!("go on with `{} apply`", TOOL.name)));
     }
-    if only_prove {
-        return Ok(Stage::Retire);
+    // Where some machines have dropped the old generation already, what came since may need it on the others.
+    proof::prove(drive, if begun { Moment::Dropping } else { Moment::Before })?;
+    if args.prove {
+        return Ok(if begun { Stage::Retire } else { Stage::Switch });
     }
     if let Some(stranger) = drive.strangers().first() {
         return Err(Failure::refused(format!(
@@ -70,5 +69,29 @@ fn finish(drive: &mut Drive<'_>, plan: &Plan, only_prove: bool) -> Result<Stage,
         .with_hint("take it out of the file once its certificates are of the new generation"));
     }
     drive.bring(Stage::Switch, Stage::Retire)?;
+    drive.stands_at(Stage::Retire)?;
+    proof::forget(drive, args.recycle_pods)?;
     Ok(Stage::Retire)
+}
+
+/// What the operator says of consumers that nobody can reach.
+fn told(drive: &mut Drive<'_>, renewed: &[String]) -> Result<(), Failure> {
+    let manual = drive.cluster.consumers.iter().filter(|one| one.machine.is_none());
+    let names: Vec<&str> = manual.map(|one| one.name.as_str()).collect();
+    if let Some(name) = renewed.iter().find(|name| !names.contains(&name.as_str())) {
+        return Err(Failure::refused(format!(
+            "the file of machines has no consumer `{name}` with `manual = true`"
+        )));
+    }
+    for name in renewed {
+        let who = drive.who.clone();
+        drive.note(Event::Gate {
+            stage: Stage::Switch,
+            gate: proof::has_new(name),
+            verdict: "holds".to_owned(),
+            message: format!("says {who}"),
+            took: 0,
+        })?;
+    }
+    Ok(())
 }

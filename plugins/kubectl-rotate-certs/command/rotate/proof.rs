@@ -1,6 +1,8 @@
 //! What stands between the stages: pods that hold old credentials, and the proof that nobody needs the old generation.
 
 use crate::TOOL;
+use crate::rotate::consumers::Consumer;
+use crate::rotate::document::Plan;
 use crate::rotate::drive::Drive;
 use crate::rotate::gates;
 use crate::rotate::generation::each_block;
@@ -9,19 +11,27 @@ use crate::rotate::old::certificate;
 use crate::rotate::pods;
 use crate::rotate::reach;
 use crate::rotate::stage::{Stage, Track};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crate::rotate::tokens;
 use jiff::Timestamp;
 use rotation_core::cli::failure::Failure;
 use rotation_core::facts::exit::Exit;
-use rotation_core::facts::sighting::{Interner, Place};
+use rotation_core::facts::sighting::{Content, Interner, Place};
 use rotation_core::facts::x509::Certificate;
 use rotation_core::world::cluster::Scope;
 
-/// Stages after which pods hold something of before.
-const FEEDS_PODS: [Stage; 2] = [Stage::Accept, Stage::Sign];
 /// Objects that Kubernetes keeps up to date by itself, or that are gates of their own.
 const KEPT: [&str; 3] = ["kube-root-ca.crt", "cluster-info", "extension-apiserver-authentication"];
+
+/// When it is proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// Before anything is dropped.
+    Before,
+    /// A command that dropped was stopped part-way: servers are between two stages, and are asked afterwards.
+    Dropping,
+    /// Everything was exchanged at once, and servers were asked a moment ago.
+    Exchanged,
+}
 
 /// Somebody who still needs the old generation.
 struct Offender {
@@ -35,31 +45,72 @@ pub(super) fn refresh(drive: &mut Drive<'_>) -> Result<(), Failure> {
     if drive.api.is_none() || !feeds_pods(drive) {
         return Ok(());
     }
-    let since = pods::since(&drive.work.history()?.entries, &FEEDS_PODS);
+    drive.may_go_on()?;
+    let since = pods::since(&drive.work.history()?.entries, feeding(drive.plan));
     pods::recycle(drive, since)
+}
+
+/// Stages after which pods hold something of before.
+fn feeding(plan: &Plan) -> &'static [Stage] {
+    if plan.route().contains(&Stage::Accept) {
+        &[Stage::Accept, Stage::Sign]
+    } else {
+        &[Stage::Retire]
+    }
+}
+
+/// Pods that began while both were trusted trust both as long as they live, which matters where the old key is in other
+/// hands: they are recycled once more, or told of.
+pub(super) fn forget(drive: &mut Drive<'_>, recycle: bool) -> Result<(), Failure> {
+    let Some(api) = drive.api.clone().filter(|_| drive.plan.track(Track::Cluster).is_some()) else {
+        return Ok(());
+    };
+    let since = pods::since(&drive.work.history()?.entries, &[Stage::Retire]);
+    if recycle {
+        let again = format!("run `{} finish --recycle-pods` again", TOOL.name);
+        return pods::recycle(drive, since).map_err(|why| why.with_hint(again));
+    }
+    match pods::holding(&api, since, false)?.len() {
+        0 => {}
+        held => drive.console.note(&format!(
+            "pods that trust the old CA too, in memory, until they start anew: {held}; if its key may be in other hands, run \
+             `{} finish --recycle-pods`",
+            TOOL.name
+        )),
+    }
+    Ok(())
 }
 
 /// Whether pods hold anything that this rotation replaces.
 fn feeds_pods(drive: &Drive<'_>) -> bool {
-    let has = |track| drive.plan.track(track).is_some();
-    drive.plan.strategy.has_new_key() && (has(Track::Cluster) || has(Track::Tokens))
+    let cluster = drive.plan.track(Track::Cluster);
+    cluster.is_some_and(|track| track.old.fingerprint != track.new.fingerprint)
+        || drive.plan.track(Track::Tokens).is_some()
 }
 
-/// Nobody needs the old generation any more.
-pub(super) fn prove(drive: &mut Drive<'_>) -> Result<(), Failure> {
-    let gates = gates::after(Stage::Switch, drive.plan, drive.cluster);
-    drive.gates(&gates, Stage::Switch, Timestamp::UNIX_EPOCH)?;
+/// Nobody needs the old generation any more: before it is dropped, or where it was dropped at once.
+pub(super) fn prove(drive: &mut Drive<'_>, moment: Moment) -> Result<(), Failure> {
+    let stage = if moment == Moment::Exchanged { Stage::Retire } else { Stage::Switch };
+    if moment == Moment::Before {
+        let gates = gates::after(stage, drive.plan, drive.cluster);
+        drive.gates(&gates, stage, Timestamp::UNIX_EPOCH)?;
+    }
     let mut offenders = files(drive)?;
     offenders.extend(objects(drive)?);
-    offenders.extend(of_pods(drive)?);
+    offenders.extend(of_pods(drive, moment)?);
+    if moment != Moment::Exchanged {
+        offenders.extend(out_of_reach(drive)?);
+    }
+    let let_be = if moment == Moment::Dropping { let_be(drive)? } else { Vec::new() };
     let mut open = 0;
     for offender in &offenders {
         let text = format!("{}: {}", offender.place, offender.why);
-        let waived =
-            drive.waived.iter().any(|word| !word.is_empty() && text.contains(word.as_str()));
+        let gate = format!("{} does not need the old generation", offender.place);
+        let waived = let_be.contains(&gate)
+            || drive.waived.iter().any(|word| !word.is_empty() && text.contains(word.as_str()));
         drive.note(Event::Gate {
-            stage: Stage::Switch,
-            gate: format!("{} does not need the old generation", offender.place),
+            stage,
+            gate,
             verdict: if waived { "waived" } else { "fails" }.to_owned(),
             message: offender.why.clone(),
             took: 0,
@@ -73,12 +124,55 @@ pub(super) fn prove(drive: &mut Drive<'_>) -> Result<(), Failure> {
         return Ok(());
     }
     drive.note(Event::Stopped { why: format!("{open} still need the old generation") })?;
-    Err(Failure::refused(format!("{open} still need the old generation; nothing was dropped"))
-        .with_exit(Exit::Refused)
+    let (dropped, exit, verb) = match moment {
+        Moment::Before => ("; nothing was dropped", Exit::Refused, "finish"),
+        Moment::Dropping => ("; nothing more was dropped", Exit::Partly, "finish"),
+        Moment::Exchanged => (", which is trusted nowhere any more", Exit::Partly, "apply"),
+    };
+    Err(Failure::refused(format!("{open} still need the old generation{dropped}"))
+        .with_exit(exit)
         .with_hint(format!(
-            "mend each as it is said above and run `{} finish` again; --waive WORDS lets one be that you have looked at",
+            "mend each as it is said above and run `{} {verb}` again; --waive WORDS lets one be that you have looked at",
             TOOL.name
         )))
+}
+
+/// Who was let be when the drop began: that is not asked for again in the middle of it.
+fn let_be(drive: &Drive<'_>) -> Result<Vec<String>, Failure> {
+    let history = drive.work.history()?.entries.into_iter();
+    let waived = history.filter_map(|entry| match entry.event {
+        Event::Gate { gate, verdict, .. } if verdict == "waived" => Some(gate),
+        _ => None,
+    });
+    Ok(waived.collect())
+}
+
+/// What the journal says of a consumer that somebody has spoken for.
+pub(super) fn has_new(consumer: &str) -> String {
+    format!("consumer `{consumer}` has the new generation")
+}
+
+/// Consumers that nobody can reach, as long as nobody has spoken for them.
+fn out_of_reach(drive: &Drive<'_>) -> Result<Vec<Offender>, Failure> {
+    let history = drive.work.history()?;
+    let said = |name: &str| {
+        let wanted = has_new(name);
+        history.entries.iter().any(|entry| {
+            matches!(&entry.event, Event::Gate { gate, verdict, .. } if *gate == wanted && verdict == "holds")
+        })
+    };
+    let all = drive.cluster.consumers.iter();
+    let silent = all.filter(|one| one.machine.is_none() && !said(&one.name));
+    let offender = |one: &Consumer| Offender {
+        place: format!("consumer `{}`", one.name),
+        why: "nobody can reach it, and nobody has said that it has the new generation".to_owned(),
+        mend: format!(
+            "ask {}, then say so with --renewed '{}'",
+            one.who.as_deref().unwrap_or("whoever runs it"),
+            one.name
+        ),
+    };
+    Ok(silent.map(offender).collect())
 }
 
 /// Certificates of the old CAs.
@@ -97,8 +191,10 @@ impl<'a> Olds<'a> {
 
     /// Which old CA signed it, or is it.
     fn needs(&self, found: &Certificate) -> Option<String> {
-        self.0.iter().find_map(|(track, ca, plan)| {
-            if found.is_ca() && found.key_digest() == plan.old.key && plan.old.key != plan.new.key {
+        // Under one key and one name whoever trusts the old certificate trusts the new one.
+        let mut others = self.0.iter().filter(|(_, _, plan)| plan.old.key != plan.new.key);
+        others.find_map(|(track, ca, plan)| {
+            if found.is_ca() && found.key_digest() == plan.old.key {
                 return Some(format!("trusts the old {track} CA"));
             }
             (!found.is_ca() && found.is_signed_by(ca))
@@ -118,7 +214,10 @@ fn files(drive: &Drive<'_>) -> Result<Vec<Offender>, Failure> {
             let Ok(bytes) = &file.content else { continue };
             let known = host.is_some_and(|host| {
                 host.files.iter().any(|file| {
-                    file.path == *path || file.stages_of(&state(bytes)).contains(&Stage::Switch)
+                    let stages = file.stages_of(&state(bytes));
+                    file.path == *path
+                        || stages.contains(&Stage::Switch)
+                        || stages.contains(&Stage::Retire)
                 })
             });
             if known {
@@ -154,13 +253,18 @@ fn objects(drive: &Drive<'_>) -> Result<Vec<Offender>, Failure> {
     let interner = Interner::default();
     let seen = api.ask(None, |cluster| Ok(cluster.sightings(&Scope::All, &interner)))?;
     let mut offenders = Vec::new();
-    // RFC 7515, 4.1.4, as Kubernetes makes it: the digest of the public key.
-    let old_key = drive
-        .plan
-        .track(Track::Tokens)
-        .map(|track| URL_SAFE_NO_PAD.encode(track.old.key.as_bytes()));
+    let old_key = drive.plan.track(Track::Tokens).map(tokens::old_key_id);
     for sighting in &seen.sightings {
         let Place::Object { kind, name, field, .. } = &sighting.place else { continue };
+        // Nobody can say that it does not need the old generation.
+        if let (Content::Unknown(unknown), "*") = (&sighting.content, &**name) {
+            offenders.push(Offender {
+                place: format!("every {kind}"),
+                why: format!("cannot be looked at: {}", unknown.why),
+                mend: "take the role `inspect-look`, or waive it".to_owned(),
+            });
+            continue;
+        }
         // The token controller keeps the CA of token secrets; a request is only the trace of a certificate.
         let kept = KEPT.contains(&&**name)
             || (&**kind == "secret" && &**field == "ca.crt")
@@ -199,10 +303,10 @@ fn objects(drive: &Drive<'_>) -> Result<Vec<Offender>, Failure> {
     Ok(offenders)
 }
 
-fn of_pods(drive: &Drive<'_>) -> Result<Vec<Offender>, Failure> {
+fn of_pods(drive: &Drive<'_>, moment: Moment) -> Result<Vec<Offender>, Failure> {
     let Some(api) = drive.api.as_ref().filter(|_| feeds_pods(drive)) else { return Ok(Vec::new()) };
-    let since = pods::since(&drive.work.history()?.entries, &FEEDS_PODS);
-    let holding = pods::holding(api, since)?;
+    let since = pods::since(&drive.work.history()?.entries, feeding(drive.plan));
+    let holding = pods::holding(api, since, moment == Moment::Dropping)?;
     Ok(holding
         .into_iter()
         .map(|(place, why)| {

@@ -65,7 +65,7 @@ fn of_host(host: &HostPlan, from: Stage, to: Stage) -> Vec<String> {
         let how = match &restart.way {
             Way::Kill => "ended, and started by its supervisor",
             Way::Wait => "started anew by its manifest",
-            Way::Run(command) => command,
+            Way::Run(command) | Way::Tell(command) => command,
         };
         format!("{}: restart {}: {how}", host.name, restart.component.program)
     }));

@@ -79,6 +79,7 @@ fn sums(account: &Account) -> Markup {
                 ("restarts with their files", sums.restarting),
                 ("files alone", sums.writing),
                 ("until the cluster followed", sums.propagation),
+                ("pods recycled", sums.pods),
             ] {
                 @if millis > 0 { div { dt { (name) } dd { (text::took(millis)) } } }
             }

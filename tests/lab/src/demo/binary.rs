@@ -1,4 +1,4 @@
-//! The program that is shown: `kubectl-recycle`, compiled by the cargo that runs the demo.
+//! The programs that are shown, compiled by the cargo that runs the demo.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -13,13 +13,16 @@ use serde_json::Value;
 
 use super::tell::tell;
 
-const NAME: &str = "kubectl-recycle";
+/// The pods' tool.
+pub(super) const RECYCLE: &str = "kubectl-recycle";
+/// The certificates' tool.
+pub(super) const CERTS: &str = "kubectl-rotate_certs";
 
 /// How often a long build says that it lives.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
-/// Compiles it and returns where it is.
-pub(super) fn build() -> Result<PathBuf> {
+/// Compiles them and returns the folder in which they are.
+pub(super) fn build(names: &[&str]) -> Result<PathBuf> {
     let began = Instant::now();
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -32,7 +35,8 @@ pub(super) fn build() -> Result<PathBuf> {
         }
     }
     let mut child = command
-        .args(["build", "--quiet", "--bin", NAME, "--message-format=json-render-diagnostics"])
+        .args(["build", "--quiet", "--message-format=json-render-diagnostics"])
+        .args(names.iter().flat_map(|name| ["--bin", name]))
         .arg("--manifest-path")
         .arg(&manifest)
         .stdin(Stdio::null())
@@ -52,7 +56,7 @@ pub(super) fn build() -> Result<PathBuf> {
     loop {
         match messages.recv_timeout(next.saturating_duration_since(Instant::now())) {
             Ok(line) => {
-                if let Some((package, program)) = artifact(&line) {
+                if let Some((package, program)) = artifact(&line, names) {
                     crates.insert(package);
                     found = program.or(found);
                 }
@@ -63,24 +67,30 @@ pub(super) fn build() -> Result<PathBuf> {
         if Instant::now() >= next {
             next += TELL_EVERY;
             let secs = began.elapsed().as_secs();
-            tell(&format!("compiling {NAME}: {}{all} crates, {secs} s", crates.len()));
+            tell(&format!(
+                "compiling {}: {}{all} crates, {secs} s",
+                names.join(" and "),
+                crates.len()
+            ));
         }
     }
     let _ = reader.join();
     let status = child.wait().context("cannot wait for cargo")?;
-    ensure!(status.success(), "{NAME} does not compile ({status})");
+    let said = names.join(" and ");
+    ensure!(status.success(), "{said}: it does not compile ({status})");
     let path = found.context("cargo did not say where it put the program")?;
-    tell(&format!("{NAME} is compiled: {:.0} s.", began.elapsed().as_secs_f64()));
-    Ok(path)
+    tell(&format!("{said}: compiled in {:.0} s.", began.elapsed().as_secs_f64()));
+    Ok(path.parent().context("a program is in no folder")?.to_owned())
 }
 
-/// The package of a message about something compiled, and the path of the program if that is what was compiled.
-fn artifact(line: &str) -> Option<(String, Option<PathBuf>)> {
+/// The package of a message about something compiled, and the path of a program if that is what was compiled.
+fn artifact(line: &str, names: &[&str]) -> Option<(String, Option<PathBuf>)> {
     let message: Value = serde_json::from_str(line).ok()?;
     if message["reason"] != "compiler-artifact" {
         return None;
     }
-    let program = message["executable"].as_str().filter(|_| message["target"]["name"] == NAME);
+    let is_named = || names.iter().any(|name| message["target"]["name"] == *name);
+    let program = message["executable"].as_str().filter(|_| is_named());
     Some((message["package_id"].as_str()?.to_owned(), program.map(PathBuf::from)))
 }
 
@@ -106,10 +116,13 @@ mod tests {
     #[test]
     fn the_program_is_told_from_libraries_and_from_other_messages() {
         let program = r#"{"reason":"compiler-artifact","package_id":"p","target":{"name":"kubectl-recycle"},"executable":"/x"}"#;
-        assert_eq!(artifact(program), Some(("p".to_owned(), Some(PathBuf::from("/x")))));
+        assert_eq!(
+            artifact(program, &[RECYCLE]),
+            Some(("p".to_owned(), Some(PathBuf::from("/x"))))
+        );
         let library = r#"{"reason":"compiler-artifact","package_id":"q","target":{"name":"q"},"executable":null}"#;
-        assert_eq!(artifact(library), Some(("q".to_owned(), None)));
-        assert_eq!(artifact(r#"{"reason":"build-finished","success":true}"#), None);
-        assert_eq!(artifact("no JSON"), None);
+        assert_eq!(artifact(library, &[RECYCLE]), Some(("q".to_owned(), None)));
+        assert_eq!(artifact(r#"{"reason":"build-finished","success":true}"#, &[RECYCLE]), None);
+        assert_eq!(artifact("no JSON", &[RECYCLE]), None);
     }
 }

@@ -48,7 +48,7 @@ impl Form {
         let (run, sets): (_, &[_]) = match self {
             Self::Loopback => ("half a minute", &[(Set::Current, 600)]),
             Self::Machines => {
-                ("two to three minutes", &[(Set::Current, 600), (Set::Node, 100), (Set::Tools, 80)])
+                ("five to six minutes", &[(Set::Current, 600), (Set::Node, 100), (Set::Tools, 80)])
             }
         };
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
+use super::binary;
 use super::form::Form;
 use super::pods::{self, Pod};
 use crate::loopback::{self, Kubectl, Loopback};
@@ -24,7 +25,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 #[derive(Debug)]
 pub(super) struct Stage {
     pub(super) lab: Lab,
-    /// `PATH` with the lab's kubectl and the plugin first.
+    /// `PATH` with the lab's kubectl and the plugins first.
     path: OsString,
 }
 
@@ -59,7 +60,7 @@ impl Lab {
 
 impl Stage {
     /// Brings the cluster up and waits until all is well.
-    pub(super) fn set(name: &str, form: Form, plugin: &Path) -> Result<Self> {
+    pub(super) fn set(name: &str, form: Form, programs: &Path) -> Result<Self> {
         let lab = match form {
             Form::Loopback => Lab::Loopback(Loopback::start(&loopback::Options {
                 nodes: 3,
@@ -76,7 +77,7 @@ impl Stage {
                 )?,
             ),
         };
-        let path = path(&lab, plugin)?;
+        let path = path(&lab, programs)?;
         let stage = Self { lab, path };
         match &stage.lab {
             Lab::Loopback(lab) => {
@@ -123,15 +124,31 @@ impl Stage {
     /// Runs a line through bash, as an operator would; what it prints goes to stderr. Its exit status and how long
     /// it took.
     pub(super) fn bash(&self, line: &str) -> Result<(ExitStatus, Duration)> {
-        let mut command = Command::new("bash");
-        for (name, value) in self.lab.client().command().get_envs() {
+        self.run(Command::new("bash"), &self.lab.client(), line)
+    }
+
+    /// The same at the desk, from where each machine is reached by its own address, in a folder.
+    pub(super) fn at_desk(&self, lab: &Machines, folder: &Path, line: &str) -> Result<ExitStatus> {
+        let mut command = lab.at_desk("bash")?;
+        command.current_dir(folder);
+        let client = Kubectl::new(self.lab.kubectl(), lab.desk_kubeconfig());
+        Ok(self.run(command, &client, line)?.0)
+    }
+
+    fn run(
+        &self,
+        mut bash: Command,
+        client: &Kubectl,
+        line: &str,
+    ) -> Result<(ExitStatus, Duration)> {
+        for (name, value) in client.command().get_envs() {
             match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
+                Some(value) => bash.env(name, value),
+                None => bash.env_remove(name),
             };
         }
         let began = Instant::now();
-        let status = command
+        let status = bash
             .args(["-c", line])
             .env("PATH", &self.path)
             // What kubectl and the plugin keep goes when the lab goes.
@@ -187,15 +204,16 @@ impl Stage {
 }
 
 /// kubectl finds a plugin by its name on `PATH`: in a folder of its own, so that nothing else is found with it.
-fn path(lab: &Lab, plugin: &Path) -> Result<OsString> {
+fn path(lab: &Lab, programs: &Path) -> Result<OsString> {
     let folder = lab.dir().join("plugin");
     fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    std::os::unix::fs::symlink(plugin, folder.join("kubectl-recycle"))
-        .context("cannot link the plugin")?;
+    for name in [binary::RECYCLE, binary::CERTS] {
+        std::os::unix::fs::symlink(programs.join(name), folder.join(name))
+            .context("cannot link a plugin")?;
+    }
     let kubectl = lab.kubectl();
-    let programs = kubectl.parent().context("kubectl is in no folder")?;
+    let beside = kubectl.parent().context("kubectl is in no folder")?;
     let inherited = std::env::var_os("PATH").unwrap_or_default();
-    let folders =
-        [folder, programs.to_owned()].into_iter().chain(std::env::split_paths(&inherited));
+    let folders = [folder, beside.to_owned()].into_iter().chain(std::env::split_paths(&inherited));
     std::env::join_paths(folders).context("PATH cannot be extended")
 }

@@ -10,6 +10,7 @@ mod boot;
 mod breaks;
 mod cgroup;
 mod clients;
+mod cluster_file;
 mod image;
 mod images;
 mod inside;

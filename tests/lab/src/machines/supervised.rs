@@ -17,6 +17,15 @@ exec >>/var/log/kubelet.log 2>&1
 echo $$ >/run/lab/kubelet.pid
 exec sh /etc/lab/kubelet
 ";
+/// What runs as a service, on one machine or another.
+pub(super) const SERVICES: [&str; 6] = [
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kube-proxy",
+    "kubelet",
+];
 /// Makes a kubeconfig with a certificate of the cluster CA.
 const FOR_PROXY: &str = "kubeadm kubeconfig user --client-name system:kube-proxy --config /etc/lab/kubeadm.yaml 2>/dev/null";
 

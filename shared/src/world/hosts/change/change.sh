@@ -6,9 +6,15 @@ export LC_ALL PATH
 umask 077
 root='@ROOT@'
 lock=$root/run/kubernetes-rotation.lock
+told=$root/run/kubernetes-rotation.told
 alone=
 encode() { base64 | tr -d '\n'; }
-decode() { printf %s "$1" | base64 -d; }
+decode() {
+    case $1 in
+    =*) printf %s "${1#=}" ;;
+    *) printf %s "$1" | base64 -d ;;
+    esac
+}
 order=0
 answer() { echo "O $order $1"; }
 fail() {
@@ -96,10 +102,20 @@ started() {
     shift 19
     echo $((boot + $1 / ticks))
 }
+# tell PROGRAM FILES COMMAND: who is no component has no process that would show when it was told of its files.
+tell() {
+    seen=$(for file in $(echo "$2" | tr , ' '); do state "$(decode "$file")"; done | sha256sum)
+    [ "$(cat "$told/$1" 2>/dev/null)" = "$seen" ] && { answer same; return; }
+    sh -c "$(decode "$3")" >/dev/null 2>&1 </dev/null 9<&- || fail "the command that restarts $1 ended with $?"
+    # Where it cannot be noted it is told once more.
+    { mkdir -p "$told" && echo "$seen" >"$told/$1"; } 2>/dev/null
+    answer made
+}
 pause() { sleep 0.2 2>/dev/null || sleep 1; }
 # restart PROGRAM WAY LIMIT FILES COMMAND
 restart() {
     [ -z "$root" ] || { answer skipped; return; }
+    [ "$2" != tell ] || { tell "$1" "$4" "$5"; return; }
     newest=0 code=
     for file in $(echo "$4" | tr , ' '); do
         file=$(decode "$file")
@@ -184,7 +200,7 @@ lock() {
     answer same
 }
 unlock() {
-    [ -e "$lock" ] && read -r holder words <"$lock" && [ "$holder" = "$1" ] && rm -f "$lock" "$lock.new"
+    [ -e "$lock" ] && read -r holder words <"$lock" && [ "$holder" = "$1" ] && rm -rf "$lock" "$lock.new" "$told"
     answer made
 }
 # What a kill left beside a file: it may hold a key.

@@ -113,6 +113,36 @@ fn one_rotation_at_a_time() {
 }
 
 #[test]
+fn who_has_no_process_is_told_once_for_each_content() {
+    let tree = Tree::new();
+    let (file, count) = (tree.0.path().join("ca b.crt"), tree.0.path().join("count"));
+    let way = Way::Tell(format!("echo told >>'{}'", count.display()));
+    let path = file.display().to_string();
+    let program = format!("consumer-test-{}", std::process::id());
+    let carrier = Carrier::Here { root: "/".into(), limit: Duration::from_mins(1) };
+    let tell = |way: &Way| {
+        let files = vec![path.as_str()];
+        let order = Order::Restart { program: &program, way, limit: 1, files };
+        carry(&carrier, &[order], &Interrupt::never())
+    };
+    let times = || fs::read_to_string(&count).unwrap_or_default().lines().count();
+    fs::write(&file, "one").expect("written");
+    assert_eq!(tell(&way).expect("told"), [Did::Made]);
+    assert_eq!(times(), 1);
+    // Whoever may not write where that is noted tells it again.
+    let noted = PathBuf::from("/run/kubernetes-rotation.told").join(&program);
+    let again = if noted.is_file() { (Did::Same, 1) } else { (Did::Made, 2) };
+    assert_eq!((tell(&way).expect("again"), times()), (vec![again.0], again.1));
+    fs::write(&file, "two").expect("written");
+    assert_eq!((tell(&way).expect("changed"), times()), (vec![Did::Made], again.1 + 1));
+    fs::write(&file, "three").expect("written");
+    let why = tell(&Way::Tell("exit 7".to_owned())).expect_err("it failed");
+    assert!(why.to_string().contains("ended with 7"), "{why}");
+    let _ = fs::remove_file(noted);
+    let _ = fs::remove_dir("/run/kubernetes-rotation.told");
+}
+
+#[test]
 fn no_content_stands_in_an_argument() {
     let carrier = Carrier::Here { root: "/".into(), limit: Duration::from_secs(1) };
     let (_, arguments, _) = call(&carrier, "m");

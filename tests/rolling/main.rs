@@ -1,0 +1,95 @@
+//! The promise of a rolling rotation, from outside: a running cluster gets a new CA, and no client of the API servers sees
+//! a request fail. Alone on the computer, since what is counted is time.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests start processes, write files and say what they counted"
+)]
+
+use lab::machines::{ALONE, CLIENTS, Clients, Counted, Kind, Machines, Options, Scope};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+const CERTS: &str = env!("CARGO_BIN_EXE_kubectl-rotate_certs");
+const RECYCLE: &str = env!("CARGO_BIN_EXE_kubectl-recycle");
+/// Fewer requests would prove little.
+const ENOUGH: u64 = 20_000;
+/// A kubelet restarts, and who asks it by its own port just then is refused.
+const KUBELET: &str = ":10250";
+/// What a client says that was not answered.
+const LATE: &str = "no answer within";
+/// One request in so many may be late.
+const LATE_OF: u64 = 1000;
+
+fn main() -> ExitCode {
+    let missing = lab::machines::advice(&lab::machines::missing());
+    let trial =
+        Trial::ignorable_test("no_request_fails_while_the_ca_is_replaced", move || match missing {
+            Some(reason) if std::env::var_os("CI").is_some_and(|ci| ci == "true") => {
+                Err(Failed::from(format!("skipped, which is a failure with CI=true: {reason}")))
+            }
+            Some(reason) => Ok(Completion::ignored_with(reason)),
+            None => {
+                no_request_fails_while_the_ca_is_replaced();
+                Ok(Completion::Completed)
+            }
+        });
+    libtest_mimic::run(&Arguments::from_args(), vec![trial]).exit_code()
+}
+
+/// Runs a tool at the desk, demands this exit code, and returns what it said.
+fn ends(lab: &Machines, program: &str, folder: &Path, words: &str, code: i32) -> String {
+    let mut command = lab.at_desk(program).unwrap();
+    command.args(words.split_whitespace()).arg("--kubeconfig").arg(lab.desk_kubeconfig());
+    let output = command.current_dir(folder).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let data = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(code), "{words}\n{said}{data}");
+    eprintln!("{said}");
+    said
+}
+
+/// What failed, but for what asks a kubelet: what was refused, broken off or not let in; and how many had no answer in
+/// time, which is how a computer fails that is too busy.
+fn failures(counted: &Counted) -> (Vec<String>, u64) {
+    let failed = counted.rows().filter(|(kind, target, tally)| {
+        tally.failed > 0 && !(*kind == Kind::Scrape && target.ends_with(KUBELET))
+    });
+    let (mut refused, mut late) = (Vec::new(), 0);
+    for (kind, target, tally) in failed {
+        if tally.error.as_deref().is_some_and(|error| error.starts_with(LATE)) {
+            late += tally.failed;
+        } else {
+            refused.push(format!("{} {target}: {tally:?}", kind.name()));
+        }
+    }
+    (refused, late)
+}
+
+fn no_request_fails_while_the_ca_is_replaced() {
+    let name = format!("t-rolling-{}", std::process::id());
+    let lab = Machines::start(&Options { name, ..Options::default() }).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("cluster.toml"), lab.cluster_file()).unwrap();
+    let run = |program, words: &str, code| ends(&lab, program, folder.path(), words, code);
+
+    let clients = Clients::start(&lab, Scope::Core).unwrap();
+    run(CERTS, "apply --rotate cluster,front-proxy --yes", 0);
+    // One pod reads its CA once, and nobody makes it again: it is named, and nothing is dropped.
+    let said = run(CERTS, "finish --yes", 4);
+    assert!(said.contains(&format!("pod {CLIENTS}/{ALONE}: ")), "{said}");
+    assert!(said.contains("1 still need the old generation; nothing was dropped"), "{said}");
+    run(RECYCLE, &format!("pod/{ALONE} -n {CLIENTS} --allow bare --yes"), 0);
+    run(CERTS, "finish --yes", 0);
+    let counted = clients.stop().unwrap();
+    eprintln!("{}", counted.table());
+    let (refused, late) = failures(&counted);
+    assert_eq!(refused, Vec::<String>::new(), "{}", counted.targets());
+    let all = counted.all().requests;
+    assert!(late * LATE_OF <= all, "{late} of {all} had no answer in time\n{}", counted.targets());
+    assert!(all >= ENOUGH, "{}", counted.table());
+    lab.down().unwrap();
+}
