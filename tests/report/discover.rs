@@ -54,7 +54,7 @@ fn flags_without_a_manifest_are_found_or_asked_for() {
     let draft = drafted(&world, "discover --root m1=m1", 0);
     for line in [
         "flags = { kube-controller-manager = \"/etc/default/kube-controller-manager\" }",
-        "kube-controller-manager = \"sv restart kube-controller-manager\"",
+        "kube-controller-manager = \"sv -w 2 force-restart kube-controller-manager\"",
     ] {
         assert!(draft.lines().any(|own| own == line), "{line}: {draft}");
     }

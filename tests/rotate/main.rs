@@ -12,11 +12,13 @@
 
 mod adopt;
 mod api;
+mod choice;
 mod consumers;
 mod ends;
 mod faults;
 mod kills;
 mod pki;
+mod planned;
 mod promises;
 mod rollback;
 mod rolling;

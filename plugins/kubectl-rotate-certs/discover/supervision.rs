@@ -63,7 +63,8 @@ impl Supervisor {
         match self {
             Self::StaticPod(_) | Self::Pod | Self::Unknown => None,
             Self::Systemd(unit) => Some(format!("systemctl restart {unit}")),
-            Self::Runit(service) => Some(format!("sv restart {service}")),
+            // `sv restart` waits 7 s; an API server that was told to end waits for its watches, a minute long.
+            Self::Runit(service) => Some(format!("sv -w 2 force-restart {service}")),
             Self::Monit(monit, name) => Some(format!("{monit} restart {name}")),
         }
     }
@@ -165,7 +166,7 @@ mod tests {
             (
                 Some("1:name=systemd:/system.slice/runit.service\n"),
                 &runit[..],
-                Some("sv restart kube-apiserver"),
+                Some("sv -w 2 force-restart kube-apiserver"),
             ),
             (
                 Some("0::/\n"),

@@ -109,7 +109,7 @@ impl Reader {
             Event::Stopped { why } => self.with(at, |run| run.stops.push((at, why))),
             Event::End { exit, stage } => self.with(at, |run| run.end = Some((exit, stage))),
             // That a stage begins is seen by its machines.
-            Event::Phase { .. } => self.with(at, |_| {}),
+            Event::Phase { .. } | Event::Window { .. } => self.with(at, |_| {}),
         }
     }
 
@@ -179,6 +179,7 @@ pub(super) mod tests {
             notes: Vec::new(),
             tracks: Vec::new(),
             root_ca: Vec::new(),
+            checked: Vec::new(),
             hosts: vec![
                 host("m1", ["o", "on", "on", "sw", "n"]),
                 host("w1", ["o", "on", "on", "on", "n"]),

@@ -60,9 +60,12 @@ pub(crate) fn is_file(name: &str) -> bool {
 /// What a rotation is to be.
 #[derive(Args, Debug)]
 pub(crate) struct WantedArgs {
-    /// How: auto takes the gentlest that is possible
+    /// How: auto takes the gentlest that is possible and does what the rotation is for. What --rotate names gets a new key.
+    /// Else what has ended is recovered, a CA that ends within 180 days is renewed, certificates that end within 30 days
+    /// are; and where nothing is due, all is replaced, old and new trusted together. Without this flag, `apply` takes no
+    /// outage: window must be asked for
     #[arg(long, value_enum, value_name = "STRATEGY")]
-    pub(crate) strategy: Option<Strategy>,
+    pub(crate) strategy: Option<StrategyArg>,
 
     /// What is replaced: cluster, front-proxy, etcd, tokens [default: the three CAs, as far as there are any]
     #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',')]
@@ -73,11 +76,52 @@ pub(crate) struct WantedArgs {
     pub(crate) back: bool,
 }
 
+impl WantedArgs {
+    /// The strategy that is asked for by its name.
+    pub(crate) fn named(&self) -> Option<Strategy> {
+        self.strategy.and_then(StrategyArg::named)
+    }
+}
+
+/// A strategy, as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StrategyArg {
+    /// The gentlest that is possible and serves the purpose; the plan says why not a gentler one
+    Auto,
+    /// New leaves under the CA of today
+    Renew,
+    /// The CA of today with new dates, under its own key and name
+    RenewCa,
+    /// A new CA; both are trusted in between
+    Rolling,
+    /// A new CA at once, in an outage
+    Window,
+    /// Certificates have ended: new dates for all that needs them
+    Recover,
+}
+
+impl StrategyArg {
+    fn named(self) -> Option<Strategy> {
+        match self {
+            Self::Auto => None,
+            Self::Renew => Some(Strategy::Renew),
+            Self::RenewCa => Some(Strategy::RenewCa),
+            Self::Rolling => Some(Strategy::Rolling),
+            Self::Window => Some(Strategy::Window),
+            Self::Recover => Some(Strategy::Recover),
+        }
+    }
+}
+
 /// Draw a plan, and show it; nothing is changed
 #[derive(Args, Debug)]
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) wanted: WantedArgs,
+
+    /// The maintenance window: a timetable with the last moment to turn back; refused where it does not fit
+    #[arg(long, value_name = "DURATION", value_parser = parse_go_or_seconds)]
+    pub(crate) window: Option<Duration>,
 
     /// Write the plan and the new keys into the directory of the rotation, for `apply`
     #[arg(long)]
@@ -142,6 +186,11 @@ pub(crate) struct ApplyArgs {
     /// Stop after this stage
     #[arg(long, value_enum, value_name = "STAGE")]
     pub(crate) until: Option<Stage>,
+
+    /// The maintenance window, from now on: no step is begun that would not end in it. It is kept through kills, and as long
+    /// as it has not ended another length counts from the same begin
+    #[arg(long, value_name = "DURATION", value_parser = parse_go_or_seconds)]
+    pub(crate) window: Option<Duration>,
 
     #[command(flatten)]
     pub(crate) wanted: WantedArgs,

@@ -1,5 +1,6 @@
 //! The plan: what stands in every file of every machine at every stage, by digest. It never changes once it is made.
 
+use super::chains::Checked;
 use super::stage::{Stage, Strategy, Track};
 use jiff::Timestamp;
 use rotation_core::facts::credential::Digest;
@@ -32,6 +33,9 @@ pub(crate) struct Plan {
     pub(crate) tracks: Vec<TrackPlan>,
     /// What the file holds that the controller manager publishes as the root CA, at each stage; empty where none is known.
     pub(crate) root_ca: Vec<State>,
+    /// Who was checked against whom at each stage, when it was drawn; plans of before this was done have none.
+    #[serde(default)]
+    pub(crate) checked: Vec<Checked>,
     /// The machines.
     pub(crate) hosts: Vec<HostPlan>,
 }

@@ -1,15 +1,20 @@
 //! Draws the plan: what stands where at each stage, and who must be restarted for it. Nothing is changed.
 
 use super::adopt;
+use super::chains::{self, Checked};
+use super::choose;
 use super::cluster_file::{Cluster, Where};
 use super::consumers;
 use super::document::{
     Authority, ComponentPlan, FilePlan, HostPlan, Plan, SCHEMA_VERSION, TrackPlan,
 };
 use super::generation::{self, Generation, Pair};
-use super::old;
+use super::needs;
+use super::notes;
+use super::old::{self, Old};
 use super::reach::{self, Machine};
 use super::slots::{self, Slot, Used, Version};
+use super::spots;
 use super::stage::{Strategy, Track};
 use crate::inspect::flags::Programs;
 use jiff::Timestamp;
@@ -62,16 +67,48 @@ impl Fault for slots::SlotError {
     }
 }
 
+/// Why nothing could be drawn.
+enum Obstacle {
+    /// By this strategy, and the reason in one sentence; another one may be possible.
+    ThisWay(Failure, String),
+    /// By any.
+    AnyWay(Failure),
+}
+
+impl Obstacle {
+    fn failure(self) -> Failure {
+        match self {
+            Self::ThisWay(why, _) | Self::AnyWay(why) => why,
+        }
+    }
+}
+
+impl From<Failure> for Obstacle {
+    fn from(why: Failure) -> Self {
+        Self::AnyWay(why)
+    }
+}
+
+impl From<slots::SlotError> for Obstacle {
+    fn from(why: slots::SlotError) -> Self {
+        match why {
+            slots::SlotError::Unsplit { .. } => {
+                let reason = format!("{why}; {}", why.hint().unwrap_or_default());
+                Self::ThisWay(why.into(), reason)
+            }
+            slots::SlotError::Rewrite { .. } => Self::AnyWay(why.into()),
+        }
+    }
+}
+
 /// What is wanted.
 pub(crate) struct Wanted<'a> {
     /// The machines.
     pub(crate) cluster: &'a Cluster,
-    /// How.
-    pub(crate) strategy: Strategy,
-    /// What.
+    /// How; `None` for the gentlest way that serves.
+    pub(crate) strategy: Option<Strategy>,
+    /// What; nothing where nobody named anything.
     pub(crate) tracks: &'a [Track],
-    /// Whether a track that is not there is left out without a word.
-    pub(crate) lenient: bool,
     /// Whether a rotation that was left half done ends at the CA of before.
     pub(crate) back: bool,
     /// Who asks.
@@ -80,62 +117,54 @@ pub(crate) struct Wanted<'a> {
     pub(crate) now: Timestamp,
 }
 
+/// What is rotated where nobody named anything, as far as it is there.
+const TRACKS: [Track; 3] = [Track::Cluster, Track::FrontProxy, Track::Etcd];
+
 /// Looks at every machine and draws.
 pub(crate) fn draw(wanted: &Wanted<'_>, interrupt: &Interrupt) -> Result<Drawn, Failure> {
     let machines = reach::look(&wanted.cluster.machines, interrupt)?;
-    let [a, b] = rotation_core::world::keys::random::<2>();
-    let id = format!("{}-{a:02x}{b:02x}", wanted.now.strftime("%Y%m%dT%H%M%SZ"));
-    let (made, adopted) = match adopted(wanted, &machines, interrupt)? {
-        Some(adopted) => adopted,
-        None => (anew(wanted, &machines, &id, interrupt)?, Vec::new()),
-    };
-    let programs = Programs::embedded();
-    let stamp = wanted.now.strftime("%Y-%m-%d-%H-%M-%S").to_string();
-    let mut drawn = Drawn {
-        plan: Plan {
-            schema_version: SCHEMA_VERSION.to_owned(),
-            id,
-            tool: wanted.tool.name.to_owned(),
-            tool_version: wanted.tool.version.to_owned(),
-            created_at: wanted.now,
-            strategy: wanted.strategy,
-            notes: adopted
-                .into_iter()
-                .chain(notes(&made))
-                .chain(consumers::notes(&wanted.cluster.consumers))
-                .collect(),
-            tracks: made.pairs.iter().map(track).collect(),
-            root_ca: Vec::new(),
-            hosts: Vec::new(),
-        },
-        contents: BTreeMap::new(),
-        extra: extra(&made),
-    };
-    for machine in &machines {
-        let published = published(machine);
-        let host = host(wanted, machine, &made, &programs, &stamp, &mut drawn.contents, interrupt)?;
-        let root = host.files.iter().find(|file| Some(&file.path) == published.as_ref());
-        if let Some(root) = root.filter(|_| drawn.plan.root_ca.is_empty()) {
-            drawn.plan.root_ca = root.versions.clone();
-        }
-        own(&host, &mut drawn);
-        drawn.plan.hosts.push(host);
+    // Nothing else is begun beside a rotation that was left half done.
+    if wanted.strategy.is_none_or(|strategy| strategy == Strategy::Rolling)
+        && let Some((made, notes)) = adopted(wanted, &machines, interrupt)?
+    {
+        return lay_out(wanted, &made, &name(wanted), notes, &machines, interrupt)
+            .map_err(Obstacle::failure);
     }
-    Ok(drawn)
+    if let Some(strategy) = wanted.strategy {
+        let olds = olds(wanted.tracks, &machines)?;
+        return one(wanted, strategy, olds, &machines, interrupt).map_err(Obstacle::failure);
+    }
+    let mut refused = BTreeMap::new();
+    loop {
+        let found = olds(wanted.tracks, &machines)?;
+        let named = !wanted.tracks.is_empty();
+        let facts = needs::facts(&found, named, &machines, wanted.now, refused.clone());
+        let decision = choose::decide(&facts).map_err(|reasons| {
+            Failure::refused(format!("no strategy is possible: {}", reasons.join("; ")))
+                .with_hint("mend what is named, or look with `kubectl rotate-certs inspect` what the machines have")
+        })?;
+        let taken = found.into_iter().filter(|old| decision.tracks.contains(&old.track)).collect();
+        match one(wanted, decision.strategy, taken, &machines, interrupt) {
+            Ok(mut drawn) => {
+                drawn.plan.notes.splice(0..0, decision.notes);
+                return Ok(drawn);
+            }
+            Err(Obstacle::ThisWay(_, reason)) => {
+                refused.insert(decision.strategy, reason);
+            }
+            Err(Obstacle::AnyWay(why)) => return Err(why),
+        }
+    }
 }
 
-/// The next generation of what is there.
-fn anew(
-    wanted: &Wanted<'_>,
-    machines: &[Machine],
-    id: &str,
-    interrupt: &Interrupt,
-) -> Result<Generation, Failure> {
+/// Today's CAs and keys.
+fn olds(tracks: &[Track], machines: &[Machine]) -> Result<Vec<Old>, Failure> {
+    let lenient = tracks.is_empty();
     let mut olds = Vec::new();
-    for track in wanted.tracks {
+    for track in if lenient { &TRACKS[..] } else { tracks } {
         match old::find(*track, machines) {
             Ok(old) => olds.push(old),
-            Err(old::OldError::Missing(_)) if wanted.lenient => {}
+            Err(old::OldError::Missing(_)) if lenient => {}
             Err(why) => return Err(why.into()),
         }
     }
@@ -145,7 +174,113 @@ fn anew(
         )
         .with_hint("look with `kubectl rotate-certs inspect` what the machines have"));
     }
-    generation::make(wanted.strategy, olds, machines, id, wanted.now, interrupt)
+    Ok(olds)
+}
+
+/// Draws one strategy.
+fn one(
+    wanted: &Wanted<'_>,
+    strategy: Strategy,
+    olds: Vec<Old>,
+    machines: &[Machine],
+    interrupt: &Interrupt,
+) -> Result<Drawn, Obstacle> {
+    let tracks: Vec<Track> = olds.iter().map(|old| old.track).collect();
+    choose::tokens_fit(strategy, &tracks, needs::coupled(machines))
+        .map_err(|why| Obstacle::ThisWay(Failure::refused(why.clone()), why))?;
+    let id = name(wanted);
+    let made = generation::make(strategy, olds, machines, &id, wanted.now, interrupt)?;
+    lay_out(wanted, &made, &id, Vec::new(), machines, interrupt)
+}
+
+/// How a rotation is called.
+fn name(wanted: &Wanted<'_>) -> String {
+    let [a, b] = rotation_core::world::keys::random::<2>();
+    format!("{}-{a:02x}{b:02x}", wanted.now.strftime("%Y%m%dT%H%M%SZ"))
+}
+
+/// What stands where, of a new generation; `adopted` says what is gone on with.
+fn lay_out(
+    wanted: &Wanted<'_>,
+    made: &Generation,
+    id: &str,
+    adopted: Vec<String>,
+    machines: &[Machine],
+    interrupt: &Interrupt,
+) -> Result<Drawn, Obstacle> {
+    let goes_on = !adopted.is_empty();
+    let programs = Programs::embedded();
+    let stamp = wanted.now.strftime("%Y-%m-%d-%H-%M-%S").to_string();
+    let mut drawn = Drawn {
+        plan: Plan {
+            schema_version: SCHEMA_VERSION.to_owned(),
+            id: id.to_owned(),
+            tool: wanted.tool.name.to_owned(),
+            tool_version: wanted.tool.version.to_owned(),
+            created_at: wanted.now,
+            strategy: made.strategy,
+            notes: adopted
+                .into_iter()
+                .chain(notes::of_generation(made))
+                .chain(consumers::notes(&wanted.cluster.consumers))
+                .collect(),
+            tracks: made.pairs.iter().map(track).collect(),
+            root_ca: Vec::new(),
+            checked: Vec::new(),
+            hosts: Vec::new(),
+        },
+        contents: BTreeMap::new(),
+        extra: extra(made),
+    };
+    for machine in machines {
+        let published = published(machine);
+        let host = host(wanted, machine, made, &programs, &stamp, &mut drawn.contents, interrupt)?;
+        let root = host.files.iter().find(|file| Some(&file.path) == published.as_ref());
+        if let Some(root) = root.filter(|_| drawn.plan.root_ca.is_empty()) {
+            drawn.plan.root_ca = root.versions.clone();
+        }
+        own(&host, &mut drawn);
+        drawn.plan.hosts.push(host);
+    }
+    drawn.plan.notes.extend(notes::only_server(&drawn.plan));
+    match holds(&drawn, made, machines, wanted.now) {
+        Ok(checked) => drawn.plan.checked = checked,
+        // Whoever was stopped half-way may not be accepted everywhere today, and is not helped by a refusal.
+        Err(Obstacle::ThisWay(_, why)) if goes_on => drawn.plan.notes.push(why),
+        Err(why) => return Err(why),
+    }
+    Ok(drawn)
+}
+
+/// Everybody is accepted by everybody at every stage; else nothing is drawn.
+fn holds(
+    drawn: &Drawn,
+    made: &Generation,
+    machines: &[Machine],
+    now: Timestamp,
+) -> Result<Vec<Checked>, Obstacle> {
+    let pair = |pair: &Pair| {
+        Some(chains::Pair {
+            track: pair.old.track,
+            old: pair.old.certificate.clone()?,
+            new: pair.certificate.clone()?,
+        })
+    };
+    let spots = spots::spots(&drawn.plan, &drawn.contents, machines);
+    let pairs: Vec<chains::Pair> = made.pairs.iter().filter_map(pair).collect();
+    let scene = chains::Scene { spots: &spots, pairs: &pairs, strategy: made.strategy, now };
+    let (checked, violations) = chains::check(&scene);
+    let Some(first) = violations.first() else { return Ok(checked) };
+    let more = match violations.len() {
+        1 => String::new(),
+        many => format!(", and {} more", many - 1),
+    };
+    let reason =
+        format!("at stage {}, {} would not hold: {}{more}", first.stage, first.place, first.reason);
+    let failure = Failure::refused(reason.clone()).with_hint(
+        "mend the file that is named; `kubectl rotate-certs check` says what is wrong with it today",
+    );
+    Err(Obstacle::ThisWay(failure, reason))
 }
 
 /// A rotation that was left half done, with what is to be said of it. Nothing else is begun beside it.
@@ -154,10 +289,8 @@ fn adopted(
     machines: &[Machine],
     interrupt: &Interrupt,
 ) -> Result<Option<(Generation, Vec<String>)>, Failure> {
-    if wanted.strategy != Strategy::Rolling {
-        return Ok(None);
-    }
-    let adopted = adopt::find(wanted.tracks, machines, wanted.back)?;
+    let tracks = if wanted.tracks.is_empty() { &TRACKS[..] } else { wanted.tracks };
+    let adopted = adopt::find(tracks, machines, wanted.back)?;
     if adopted.is_empty() {
         if wanted.back {
             return Err(Failure::refused(
@@ -170,8 +303,7 @@ fn adopted(
     let (pairs, mut notes): (Vec<Pair>, Vec<String>) =
         adopted.into_iter().map(|one| (one.pair, one.note)).unzip();
     let is_there = |track: &Track| old::find(*track, machines).is_ok();
-    let left = wanted
-        .tracks
+    let left = tracks
         .iter()
         .filter(|track| !pairs.iter().any(|pair| pair.old.track == **track) && is_there(track));
     notes.extend(left.map(|track| format!("{track} is left alone until that has ended")));
@@ -188,7 +320,7 @@ fn extra(made: &Generation) -> BTreeMap<String, Zeroizing<Vec<u8>>> {
             files.insert(format!("new-{}.crt", pair.old.track), bytes(&pem));
         }
         // A CA whose key is kept elsewhere gets one that stands nowhere else.
-        if let Some(key) = pair.private.as_ref().filter(|_| is_kept_elsewhere(pair)) {
+        if let Some(key) = pair.private.as_ref().filter(|_| notes::is_kept_elsewhere(pair)) {
             files.insert(format!("new-{}.key", pair.old.track), bytes(&key.to_pem()));
         }
         if let (None, Some(key)) = (&pair.certificate, &pair.private) {
@@ -206,27 +338,6 @@ fn extra(made: &Generation) -> BTreeMap<String, Zeroizing<Vec<u8>>> {
         files.insert("probe.key".to_owned(), bytes(&key.to_pem()));
     }
     files
-}
-
-fn is_kept_elsewhere(pair: &Pair) -> bool {
-    pair.old.certificate.is_some() && pair.old.private.is_none()
-}
-
-/// What one should know before anything is changed.
-fn notes(made: &Generation) -> Vec<String> {
-    let elsewhere = made.pairs.iter().filter(|pair| is_kept_elsewhere(pair)).map(|pair| {
-        let track = pair.old.track;
-        format!(
-            "the key of the {track} CA is on no machine; the new one will stand in the directory of the rotation alone, as \
-             new-{track}.key: keep it"
-        )
-    });
-    let keyless = made.keyless.iter().map(|leaf| {
-        format!(
-            "{leaf} stays as it is, since its key is on no machine: it ends with the old generation"
-        )
-    });
-    elsewhere.chain(keyless).collect()
 }
 
 fn track(pair: &Pair) -> TrackPlan {
@@ -252,11 +363,11 @@ fn host(
     stamp: &str,
     contents: &mut BTreeMap<[u8; 32], Zeroizing<Vec<u8>>>,
     interrupt: &Interrupt,
-) -> Result<HostPlan, Failure> {
+) -> Result<HostPlan, Obstacle> {
     let named = wanted.cluster.machine(&machine.name);
     let named = named.ok_or_else(|| Failure::unexpected("a machine without a name"))?;
     let uses = slots::uses(machine, programs);
-    let slots = slots::slots(machine, &named.flags, &uses, made, wanted.strategy, stamp)?;
+    let slots = slots::slots(machine, &named.flags, &uses, made, made.strategy, stamp)?;
     let paths: Vec<&str> = slots.iter().map(|slot| slot.path.as_str()).collect();
     let likes: Vec<&str> = slots.iter().map(|slot| slot.like.as_str()).collect();
     let look = |paths: &[&str]| {
@@ -271,7 +382,8 @@ fn host(
                 "`{}` on `{}` changed while it was looked at",
                 slot.path, machine.name
             ))
-            .with_hint("run the command again, when nobody else works on the machines"));
+            .with_hint("run the command again, when nobody else works on the machines")
+            .into());
         }
         files.push(file);
     }

@@ -9,9 +9,10 @@ use super::gates::{self, Asker, Gate, Verdict};
 use super::journal::Event;
 use super::lease::{self, Claim};
 use super::objects;
-use super::orders::{self, Restart};
+use super::orders;
 use super::stage::Stage;
 use super::standing::{self, Standing};
+use super::window::Watch;
 use super::work::{Locked, Work};
 use jiff::Timestamp;
 use rotation_core::cli::console::Console;
@@ -45,6 +46,8 @@ pub(crate) struct Drive<'a> {
     pub(crate) at_once: usize,
     /// Who and from where.
     pub(crate) who: String,
+    /// The window, where there is one.
+    pub(crate) watch: Option<Watch>,
     /// The Lease in the API, while it is ours.
     pub(crate) claim: Option<Claim>,
 }
@@ -203,42 +206,30 @@ impl Drive<'_> {
         for group in self.groups(from, to) {
             let group: Vec<HostPlan> = group.into_iter().filter(|host| !nothing(host)).collect();
             self.may_go_on()?;
+            let names: Vec<&str> = group.iter().map(|host| host.name.as_str()).collect();
+            let (estimated, begun) = (self.estimate(&group, to), self.clock.uptime());
+            self.in_time(&format!("stage {to} on {}", names.join(", ")), estimated)?;
             self.group(&group, &standing, from, to)?;
+            self.measured(estimated, self.clock.uptime().saturating_sub(begun));
         }
         self.objects(to)?;
         let gates = gates::after(to, self.plan, self.cluster);
         let (pruned, first): (Vec<Gate>, Vec<Gate>) =
             gates.into_iter().partition(Gate::is_of_pruning);
         self.gates(&first, to, since)?;
-        if pruned.is_empty() {
-            return Ok(());
+        if !pruned.is_empty() {
+            self.prune(to)?;
+            self.gates(&pruned, to, since)?;
         }
-        self.prune(to)?;
-        self.gates(&pruned, to, since)
+        self.tell_left(to);
+        Ok(())
     }
 
-    /// The control plane one by one, who leads last; where none of its servers restarts, those who do not lead at once.
+    /// Machines that are brought to a stage together.
     fn groups(&self, from: Stage, to: Stage) -> Vec<Vec<HostPlan>> {
         let leader = self.api.as_ref().and_then(|api| objects::leader(api, LEADING[0]));
-        let (mut control, others): (Vec<HostPlan>, Vec<HostPlan>) =
-            self.plan.hosts.iter().cloned().partition(|host| host.control_plane);
-        control.sort_by_key(|host| Some(&host.name) == leader.as_ref());
-        let serves = |restart: &Restart<'_>| {
-            matches!(restart.component.program.as_str(), "etcd" | "kube-apiserver")
-        };
-        let all_at_once = self.plan.strategy == super::stage::Strategy::Window
-            || self.plan.strategy == super::stage::Strategy::Recover;
-        let quiet = !control.iter().any(|host| orders::restarts(host, from, to).iter().any(serves));
-        let mut groups: Vec<Vec<HostPlan>> = if all_at_once {
-            vec![control]
-        } else if quiet && control.len() > 1 {
-            let last = control.split_off(control.len() - 1);
-            vec![control, last]
-        } else {
-            control.into_iter().map(|host| vec![host]).collect()
-        };
-        groups.extend(others.chunks(self.at_once.max(1)).map(<[HostPlan]>::to_vec));
-        groups
+        let groups = super::groups::of(self.plan, leader.as_deref(), self.at_once, from, to);
+        groups.into_iter().map(|group| group.into_iter().cloned().collect()).collect()
     }
 
     fn group(
@@ -408,7 +399,7 @@ impl Drive<'_> {
         let open = asker.wait(
             gates,
             &|gate| self.is_waived(gate),
-            self.timeout,
+            self.patience(),
             &mut |gate, verdict, took| {
                 let waived = self.is_waived(gate);
                 let (word, message) = match verdict {

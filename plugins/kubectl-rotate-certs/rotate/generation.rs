@@ -37,6 +37,8 @@ pub(crate) struct Pair {
 
 /// Everything new.
 pub(crate) struct Generation {
+    /// How it comes.
+    pub(crate) strategy: Strategy,
     /// By track.
     pub(crate) pairs: Vec<Pair>,
     /// New certificates by the fingerprints of the old ones.
@@ -105,6 +107,7 @@ pub(crate) fn make(
         pairs.push(next(strategy, old, &name, now)?);
     }
     let mut generation = Generation {
+        strategy,
         pairs,
         leaves: BTreeMap::new(),
         keys: BTreeMap::new(),
@@ -125,8 +128,14 @@ pub(crate) fn adopt(
     interrupt: &Interrupt,
 ) -> Result<Generation, Failure> {
     let (leaves_of, keys) = (BTreeMap::new(), BTreeMap::new());
-    let mut generation =
-        Generation { pairs, leaves: leaves_of, keys, keyless: Vec::new(), probe: None };
+    let mut generation = Generation {
+        strategy: Strategy::Rolling,
+        pairs,
+        leaves: leaves_of,
+        keys,
+        keyless: Vec::new(),
+        probe: None,
+    };
     leaves(&mut generation, machines, now, interrupt)?;
     Ok(generation)
 }
@@ -300,7 +309,8 @@ fn leaves(
     Ok(())
 }
 
-/// Keys of servers that sign tokens as well: they stay, or every token of the cluster dies with them.
+/// Keys of servers that sign tokens as well: they stay, or every token of the cluster dies with them; where the key for
+/// tokens is replaced, it is theirs.
 fn coupled(
     generation: &Generation,
     machines: &[Machine],
@@ -311,11 +321,11 @@ fn coupled(
         if !leaves.contains_key(key.as_bytes()) {
             continue;
         }
-        if generation.pairs.iter().any(|pair| pair.old.track == Track::Tokens) {
-            return Err(Failure::refused(
-                "the key of a server's certificate signs tokens as well: both cannot be replaced at once",
-            )
-            .with_hint("leave `tokens` out of --rotate: the key is kept, and so is every token"));
+        let tokens = generation.pairs.iter().find(|pair| pair.old.track == Track::Tokens);
+        if let Some(next) = tokens.and_then(|pair| pair.private.as_ref()) {
+            // Both at once: what signs tokens next serves next.
+            coupled.insert(*key.as_bytes(), again(next)?);
+            continue;
         }
         if let Some(private) = old::private_key(machines, key) {
             coupled.insert(*key.as_bytes(), private);

@@ -1,6 +1,7 @@
 //! What a rotation writes down: intent before, outcome after. Fingerprints, times and reasons; never a key.
 
 use super::stage::{Stage, Strategy};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// What happened.
@@ -19,6 +20,13 @@ pub(crate) enum Event {
         who: String,
         /// Version of the tool.
         tool_version: String,
+    },
+    /// A command has until then.
+    Window {
+        /// When the window began.
+        begin: Timestamp,
+        /// When it ends.
+        until: Timestamp,
     },
     /// Machines are brought to a stage.
     Phase {

@@ -6,15 +6,26 @@
 pub(crate) mod adopt;
 pub(crate) mod api;
 pub(crate) mod args;
+pub(crate) mod chains;
+#[cfg(test)]
+mod chains_tests;
+pub(crate) mod choose;
 pub(crate) mod cluster_file;
 pub(crate) mod consumers;
 pub(crate) mod document;
 pub(crate) mod draw;
 pub(crate) mod drive;
+pub(crate) mod estimate;
+#[cfg(test)]
+mod estimate_tests;
+pub(crate) mod forecast;
 pub(crate) mod gates;
 pub(crate) mod generation;
+pub(crate) mod groups;
 pub(crate) mod journal;
 pub(crate) mod lease;
+pub(crate) mod needs;
+pub(crate) mod notes;
 pub(crate) mod objects;
 pub(crate) mod old;
 pub(crate) mod orders;
@@ -23,8 +34,11 @@ pub(crate) mod ports;
 pub(crate) mod reach;
 pub(crate) mod rewrite;
 pub(crate) mod slots;
+pub(crate) mod spots;
 pub(crate) mod stage;
 pub(crate) mod standing;
 pub(crate) mod steps;
+pub(crate) mod timetable;
 pub(crate) mod tokens;
+pub(crate) mod window;
 pub(crate) mod work;

@@ -121,7 +121,7 @@ fn tokens(machines: &[Machine]) -> Result<Old, OldError> {
 }
 
 /// Files with such a role, each place once.
-fn files<'a>(
+pub(crate) fn files<'a>(
     machines: &'a [Machine],
     wanted: impl Fn(Role) -> bool + 'a,
 ) -> impl Iterator<Item = (String, &'a [u8])> {

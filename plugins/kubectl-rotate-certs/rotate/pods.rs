@@ -28,6 +28,21 @@ use std::time::Duration;
 /// Between two attempts that a budget blocks.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// What pods are judged by.
+pub(crate) fn credentials(
+    cluster: &Cluster,
+    since: Option<Timestamp>,
+) -> Result<Credentials, ClusterError> {
+    let roots = cluster.root_cas(&Scope::All)?;
+    let key = |t: TokenSecret| ((t.namespace.clone(), t.name.clone()), t);
+    Ok(Credentials {
+        root_cas: roots.into_iter().map(|root| (root.namespace.clone(), root)).collect(),
+        tokens: cluster.token_secrets(&Scope::All)?.into_iter().map(key).collect(),
+        since,
+        ..Credentials::default()
+    })
+}
+
 /// Pods with old credentials, each with the reason, and the scene in which they are.
 ///
 /// While the old generation is being dropped, what is published is written once more: its dates say nothing of pods then.
@@ -36,14 +51,7 @@ fn stale(
     since: Option<Timestamp>,
     dropping: bool,
 ) -> Result<(Scene, Vec<(String, String)>), ClusterError> {
-    let roots = cluster.root_cas(&Scope::All)?;
-    let key = |t: TokenSecret| ((t.namespace.clone(), t.name.clone()), t);
-    let mut credentials = Credentials {
-        root_cas: roots.into_iter().map(|root| (root.namespace.clone(), root)).collect(),
-        tokens: cluster.token_secrets(&Scope::All)?.into_iter().map(key).collect(),
-        since,
-        ..Credentials::default()
-    };
+    let mut credentials = credentials(cluster, since)?;
     if dropping {
         credentials.root_cas.clear();
         credentials.tokens.values_mut().for_each(|secret| secret.written = None);

@@ -140,7 +140,7 @@ pub(crate) fn slots(
 }
 
 /// Where a link leads, from where it stands.
-fn beside(path: &str, target: &str) -> String {
+pub(crate) fn beside(path: &str, target: &str) -> String {
     if target.starts_with('/') {
         return target.to_owned();
     }

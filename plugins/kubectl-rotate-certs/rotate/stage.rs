@@ -102,7 +102,7 @@ impl fmt::Display for Track {
 }
 
 /// How certificates are replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Strategy {
     /// New leaves under the CA of today.

@@ -3,6 +3,7 @@
 //! What another program may read goes to stdout, everything said to a person to stderr.
 
 mod bosh;
+mod breaks;
 mod clients;
 mod components;
 mod machines;
@@ -71,6 +72,11 @@ enum Verb {
     Demo(Demo),
     /// Make something wrong with certificates on machines, on purpose, and put it right again.
     MixUp(machines::MixUpArgs),
+    /// Break something on a machine, on purpose: its certificates, cable, clock, disk, or all of its processes.
+    #[command(subcommand)]
+    Break(breaks::Verb),
+    /// Mend what `break` has broken.
+    Mend(breaks::Mend),
     /// Clients on machines that behave like real ones, and count every request that fails.
     #[command(subcommand)]
     Clients(clients::Verb),
@@ -110,6 +116,9 @@ struct Up {
     /// How many machines for pods.
     #[arg(long, default_value_t = 2, value_name = "N", requires = "machines")]
     workers: u8,
+    /// Components as services of runit, not as pods: a cluster that kubeadm did not make. Needs the package runit.
+    #[arg(long, requires = "machines")]
+    supervised: bool,
     /// Put the runbooks' objects into it: kube-dns, kube2iam, fluentd, canal, kube-proxy, dashboard, metrics-server.
     #[arg(long)]
     world: bool,
@@ -176,6 +185,8 @@ impl Cli {
             Verb::Thaw(which) => which.run(Change::Thaw),
             Verb::Slow(slow) => slow.run(),
             Verb::MixUp(arguments) => out(&machines::mix_up(&arguments)?),
+            Verb::Break(verb) => verb.run(),
+            Verb::Mend(mend) => mend.run(),
             Verb::Clients(verb) => verb.run(),
             Verb::Bosh(verb) => verb.run(),
             Verb::Packages => out(&machines::packages()),
@@ -188,7 +199,14 @@ impl Up {
     fn run(self) -> Result<()> {
         let name = &self.named.name;
         let kubeconfig = if self.machines {
-            machines::up(name, self.control_planes, self.workers, self.world)?
+            let options = crate::machines::Options {
+                name: name.clone(),
+                control_planes: self.control_planes,
+                workers: self.workers,
+                supervised: self.supervised,
+                detached: true,
+            };
+            machines::up(&options, self.world)?
         } else {
             let lab = Loopback::start(&Options {
                 kubernetes: self.kubernetes,

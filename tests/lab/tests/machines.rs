@@ -4,6 +4,7 @@
 //! a skip is a failure.
 
 mod machines {
+    pub(crate) mod breaks;
     pub(crate) mod clients;
     pub(crate) mod dns;
     pub(crate) mod ends;
@@ -20,7 +21,7 @@ use anyhow::{Context as _, Result, ensure};
 use lab::machines::{Machines, Options, advice, missing};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-use machines::{clients, dns, ends, keys, pods};
+use machines::{breaks, clients, dns, ends, keys, pods};
 
 /// Set for a child of these tests: it brings a lab of this name up and waits to be killed.
 pub(crate) const CHILD: &str = "LAB_TEST_CHILD";
@@ -34,7 +35,7 @@ fn main() -> Result<()> {
     }
     let arguments = Arguments::from_args();
     let missing = advice(&missing());
-    let shared: [(&str, Test); 11] = [
+    let shared: [(&str, Test); 12] = [
         ("the_kubeconfig_reaches_the_cluster_from_outside", kubeconfig),
         ("machines_are_separate_and_have_no_way_out", no_way_out),
         ("the_runbooks_objects_run", pods::runs_the_world),
@@ -45,6 +46,7 @@ fn main() -> Result<()> {
         ("deleting_dns_pods_one_by_one_loses_no_name", dns::one_by_one),
         ("the_runbooks_command_loses_names", dns::all_at_once),
         ("clients_count_what_fails", clients::count_what_fails),
+        ("what_is_broken_is_mended", breaks::what_is_broken_is_mended),
         // Afterwards kube-proxy and CoreDNS hold tokens that nobody accepts, and follow nothing any more.
         ("the_signing_key_changes", keys::the_signing_key_changes),
     ];

@@ -1,6 +1,8 @@
 //! `apply`: through the stages, or on from where it stopped.
 
 use super::context::Context;
+use super::outlook::{Asked, Outlook};
+use super::plan::does_not_fit;
 use super::proof::{self, Moment};
 use super::show;
 use crate::TOOL;
@@ -11,11 +13,15 @@ use crate::rotate::journal::Event;
 use crate::rotate::stage::{Stage, Strategy};
 use crate::rotate::standing::previous;
 use crate::rotate::tokens;
+use crate::rotate::window::{Over, Watch, Window, stopped};
 use rotation_core::cli::confirm::confirm_text;
 use rotation_core::cli::console::Console;
 use rotation_core::cli::failure::Failure;
 use rotation_core::facts::exit::Exit;
+use rotation_core::facts::words::time;
+use rotation_core::world::clock::Clock as _;
 use std::path::Path;
+use std::time::Duration;
 
 /// Applies.
 pub(crate) fn run(args: &ApplyArgs, console: &Console) -> Result<Exit, Failure> {
@@ -30,12 +36,7 @@ pub(crate) fn run(args: &ApplyArgs, console: &Console) -> Result<Exit, Failure> 
         fits(args, &plan)?;
         plan
     } else {
-        let drawn = context.draw(&args.wanted)?;
-        let machines = args.common.machines().display().to_string();
-        let text = show::plan(&drawn.plan, PlanFormat::Text, &machines)?;
-        confirm_text(console, args.change.confirm, "apply a rotation of certificates", &text)?;
-        context.work.save(&drawn)?;
-        drawn.plan
+        fresh(args, &context)?
     };
     let last = args.until.unwrap_or_else(|| last_of(plan.strategy));
     if last > last_of(plan.strategy) && plan.route().contains(&last) {
@@ -47,7 +48,8 @@ pub(crate) fn run(args: &ApplyArgs, console: &Console) -> Result<Exit, Failure> 
     }
     let mut drive = context.drive(&plan, &args.change)?;
     begin(&mut drive, "apply")?;
-    let result = through(&mut drive, &plan, last, &args.change);
+    let result = schedule(args, &context, &mut drive, &plan, last)
+        .and_then(|()| through(&mut drive, &plan, last, &args.change));
     end(&mut drive, &plan, &result)?;
     let reached = result?;
     if reached == plan.end() {
@@ -57,8 +59,85 @@ pub(crate) fn run(args: &ApplyArgs, console: &Console) -> Result<Exit, Failure> 
     Ok(Exit::Done)
 }
 
+/// A new plan, once it was agreed to.
+fn fresh(args: &ApplyArgs, context: &Context<'_>) -> Result<Plan, Failure> {
+    let drawn = context.draw(&args.wanted)?;
+    no_outage_unasked(args, &drawn.plan)?;
+    // What nobody is asked about is not worked out, and a window is looked at before anything is written.
+    let shown = !args.change.confirm.yes || args.window.is_some();
+    let asked = asked(args, &drawn.plan, Stage::Before, args.window);
+    let outlook = shown.then(|| Outlook::of(context, &drawn.plan, asked)).transpose()?;
+    if let Some(outlook) = outlook.as_ref().filter(|outlook| !outlook.timetable.fits()) {
+        return Err(does_not_fit(&outlook.timetable));
+    }
+    let machines = args.common.machines().display().to_string();
+    let text = show::plan(&drawn.plan, outlook.as_ref(), PlanFormat::Text, &machines)?;
+    let verb = "apply a rotation of certificates";
+    confirm_text(context.console, args.change.confirm, verb, &text)?;
+    context.work.save(&drawn)?;
+    Ok(drawn.plan)
+}
+
+fn asked(args: &ApplyArgs, plan: &Plan, from: Stage, window: Option<Duration>) -> Asked {
+    let last = args.until.unwrap_or_else(|| last_of(plan.strategy));
+    let (at_once, keep_pods) = (args.change.max_in_flight, args.change.keep_pods);
+    Asked { from, last, window, at_once, keep_pods }
+}
+
+/// Opens the window, or goes on with the one that the journal knows, and says when what begins and ends.
+fn schedule(
+    args: &ApplyArgs,
+    context: &Context<'_>,
+    drive: &mut Drive<'_>,
+    plan: &Plan,
+    last: Stage,
+) -> Result<(), Failure> {
+    let known = Window::of(&context.work.history()?.entries, last_of(plan.strategy));
+    let now = context.clock.now();
+    let window = match Window::choose(args.window, known, now) {
+        Ok(Some(window)) => window,
+        Ok(None) => return Ok(()),
+        Err(Over(until)) => {
+            let why = format!("stopped part-way: the window ended at {}", time(until));
+            return Err(stopped(&why, now));
+        }
+    };
+    if args.window.is_some() {
+        drive.note(Event::Window { begin: window.begin, until: window.until })?;
+    }
+    let standing = drive.look()?;
+    let begun = !standing.is_at(Stage::Before);
+    let from = standing.reached(plan.route()).unwrap_or(Stage::Before).min(last);
+    let left = window.left(now);
+    let outlook = Outlook::of(context, plan, asked(args, plan, from, Some(left)))?;
+    let console = context.console;
+    console.note(&format!("the window ends at {}", time(window.until)));
+    for line in outlook.timetable.text().lines() {
+        console.note(line);
+    }
+    if !outlook.timetable.fits() && !begun {
+        drive.unlock();
+        return Err(does_not_fit(&outlook.timetable));
+    }
+    let restarted = crate::rotate::estimate::restarts(plan);
+    drive.watch = Some(Watch::new(window, restarted, outlook.pods_take(), begun));
+    Ok(())
+}
+
+/// An outage is taken by whoever asked for it, never by default.
+fn no_outage_unasked(args: &ApplyArgs, plan: &Plan) -> Result<(), Failure> {
+    if plan.strategy != Strategy::Window || args.wanted.strategy.is_some() {
+        return Ok(());
+    }
+    Err(Failure::refused(format!("without an outage this is not possible: {}", plan.notes.join("; ")))
+        .with_hint(
+            "mend what stands in the way, or accept that no API server answers for a while: --strategy window, or --strategy \
+             auto",
+        ))
+}
+
 /// How far `apply` goes: the old generation is never dropped by it where both are trusted.
-fn last_of(strategy: Strategy) -> Stage {
+pub(super) fn last_of(strategy: Strategy) -> Stage {
     match strategy {
         Strategy::Rolling | Strategy::Renew => Stage::Switch,
         Strategy::RenewCa | Strategy::Window | Strategy::Recover => Stage::Retire,
@@ -67,7 +146,7 @@ fn last_of(strategy: Strategy) -> Stage {
 
 /// A rotation that has begun is what it is.
 fn fits(args: &ApplyArgs, plan: &Plan) -> Result<(), Failure> {
-    let strategy = args.wanted.strategy.is_none_or(|strategy| strategy == plan.strategy);
+    let strategy = args.wanted.named().is_none_or(|strategy| strategy == plan.strategy);
     let tracks = args.wanted.rotate.iter().all(|track| plan.track(*track).is_some());
     if strategy && tracks {
         return Ok(());

@@ -7,7 +7,6 @@ use crate::rotate::cluster_file::{self, Cluster};
 use crate::rotate::document::Plan;
 use crate::rotate::draw::{self, Drawn, Wanted};
 use crate::rotate::drive::Drive;
-use crate::rotate::stage::{Strategy, Track};
 use crate::rotate::work::Work;
 use rotation_core::cli::console::Console;
 use rotation_core::cli::failure::Failure;
@@ -79,15 +78,10 @@ impl<'a> Context<'a> {
 
     /// A new plan.
     pub(super) fn draw(&self, wanted: &WantedArgs) -> Result<Drawn, Failure> {
-        let tracks = match wanted.rotate.as_slice() {
-            [] => vec![Track::Cluster, Track::FrontProxy, Track::Etcd],
-            some => some.to_vec(),
-        };
         let order = Wanted {
             cluster: &self.cluster,
-            strategy: wanted.strategy.unwrap_or(Strategy::Rolling),
-            tracks: &tracks,
-            lenient: wanted.rotate.is_empty(),
+            strategy: wanted.named(),
+            tracks: &wanted.rotate,
             back: wanted.back,
             tool: TOOL,
             now: self.clock.now(),
@@ -114,6 +108,7 @@ impl<'a> Context<'a> {
             waived: &change.waive,
             at_once: change.max_in_flight,
             who: rotation_core::world::operator::name(),
+            watch: None,
             claim: None,
         };
         drive.claim()?;

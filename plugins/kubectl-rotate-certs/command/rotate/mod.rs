@@ -4,6 +4,7 @@ pub(super) mod apply;
 mod context;
 pub(super) mod discover;
 pub(super) mod finish;
+mod outlook;
 pub(super) mod plan;
 mod proof;
 pub(super) mod report;

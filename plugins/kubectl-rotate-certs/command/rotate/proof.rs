@@ -12,6 +12,7 @@ use crate::rotate::pods;
 use crate::rotate::reach;
 use crate::rotate::stage::{Stage, Track};
 use crate::rotate::tokens;
+use crate::rotate::work::Work;
 use jiff::Timestamp;
 use rotation_core::cli::failure::Failure;
 use rotation_core::facts::exit::Exit;
@@ -42,12 +43,21 @@ struct Offender {
 
 /// Pods that read their credentials once get new ones.
 pub(super) fn refresh(drive: &mut Drive<'_>) -> Result<(), Failure> {
-    if drive.api.is_none() || !feeds_pods(drive) {
+    if drive.api.is_none() || !feeds_pods(drive.plan) {
         return Ok(());
     }
     drive.may_go_on()?;
-    let since = pods::since(&drive.work.history()?.entries, feeding(drive.plan));
+    let estimated = drive.watch.as_ref().map(|watch| watch.pods).unwrap_or_default();
+    if !estimated.is_zero() {
+        drive.in_time("recycling pods", estimated)?;
+    }
+    let since = since(drive.work, drive.plan)?;
     pods::recycle(drive, since)
+}
+
+/// Since when pods that started hold nothing of before.
+pub(super) fn since(work: &Work, plan: &Plan) -> Result<Option<Timestamp>, Failure> {
+    Ok(pods::since(&work.history()?.entries, feeding(plan)))
 }
 
 /// Stages after which pods hold something of before.
@@ -82,10 +92,10 @@ pub(super) fn forget(drive: &mut Drive<'_>, recycle: bool) -> Result<(), Failure
 }
 
 /// Whether pods hold anything that this rotation replaces.
-fn feeds_pods(drive: &Drive<'_>) -> bool {
-    let cluster = drive.plan.track(Track::Cluster);
+pub(super) fn feeds_pods(plan: &Plan) -> bool {
+    let cluster = plan.track(Track::Cluster);
     cluster.is_some_and(|track| track.old.fingerprint != track.new.fingerprint)
-        || drive.plan.track(Track::Tokens).is_some()
+        || plan.track(Track::Tokens).is_some()
 }
 
 /// Nobody needs the old generation any more: before it is dropped, or where it was dropped at once.
@@ -304,8 +314,10 @@ fn objects(drive: &Drive<'_>) -> Result<Vec<Offender>, Failure> {
 }
 
 fn of_pods(drive: &Drive<'_>, moment: Moment) -> Result<Vec<Offender>, Failure> {
-    let Some(api) = drive.api.as_ref().filter(|_| feeds_pods(drive)) else { return Ok(Vec::new()) };
-    let since = pods::since(&drive.work.history()?.entries, feeding(drive.plan));
+    let Some(api) = drive.api.as_ref().filter(|_| feeds_pods(drive.plan)) else {
+        return Ok(Vec::new());
+    };
+    let since = since(drive.work, drive.plan)?;
     let holding = pods::holding(api, since, moment == Moment::Dropping)?;
     Ok(holding
         .into_iter()

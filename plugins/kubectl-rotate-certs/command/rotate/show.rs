@@ -1,5 +1,6 @@
 //! A plan, printed.
 
+use super::outlook::Outlook;
 use crate::TOOL;
 use crate::rotate::args::PlanFormat;
 use crate::rotate::document::{HostPlan, Plan};
@@ -8,20 +9,37 @@ use crate::rotate::stage::Stage;
 use crate::rotate::standing::previous;
 use rotation_core::cli::failure::Failure;
 use rotation_core::world::hosts::change::{State, Way};
+use serde::Serialize;
 use std::fmt::Write as _;
 
-/// The plan in a form.
-pub(super) fn plan(plan: &Plan, format: PlanFormat, machines: &str) -> Result<String, Failure> {
+/// The document: the plan, and what it comes to.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    outlook: Option<&'a Outlook>,
+}
+
+/// The plan in a form, with what it comes to.
+pub(super) fn plan(
+    plan: &Plan,
+    outlook: Option<&Outlook>,
+    format: PlanFormat,
+    machines: &str,
+) -> Result<String, Failure> {
+    let below = |words: fn(&Outlook, &Plan) -> String| {
+        outlook.map(|outlook| words(outlook, plan)).unwrap_or_default()
+    };
     Ok(match format {
-        PlanFormat::Text => text(plan),
+        PlanFormat::Text => text(plan) + &below(Outlook::text),
         PlanFormat::Json => {
-            let mut text = serde_json::to_string_pretty(plan)
+            let mut text = serde_json::to_string_pretty(&Document { plan, outlook })
                 .map_err(|why| Failure::unexpected(why.to_string()))?;
             text.push('\n');
             text
         }
         PlanFormat::Sh => sh(plan, machines),
-        PlanFormat::Markdown => markdown(plan),
+        PlanFormat::Markdown => markdown(plan) + &below(Outlook::markdown),
     })
 }
 
@@ -134,6 +152,9 @@ fn markdown(plan: &Plan) -> String {
             one.new.subject,
             &one.new.fingerprint.to_string()[..16]
         );
+    }
+    for note in &plan.notes {
+        let _ = writeln!(out, "\n> {note}");
     }
     for (stage, lines) in phases(plan) {
         let _ = writeln!(out, "\n## {stage}: {}\n", stage.about());

@@ -15,13 +15,9 @@ use crate::talk::say;
 use crate::world;
 
 /// `lab up --machines`: the path of the kubeconfig.
-pub(super) fn up(name: &str, control_planes: u8, workers: u8, world: bool) -> Result<PathBuf> {
-    let lab = Machines::start(&Options {
-        name: name.to_owned(),
-        control_planes,
-        workers,
-        detached: true,
-    })?;
+pub(super) fn up(options: &Options, world: bool) -> Result<PathBuf> {
+    let name = &options.name;
+    let lab = Machines::start(options)?;
     if world {
         lab.apply(&world::addons())?;
     }
@@ -31,6 +27,12 @@ pub(super) fn up(name: &str, control_planes: u8, workers: u8, world: bool) -> Re
         "on one of them: cargo lab exec --name {name} --machine {} -- kubeadm certs check-expiration",
         names[0]
     ));
+    if options.supervised {
+        say(&format!(
+            "services of one: cargo lab exec --name {name} --machine {} -- sh -c 'sv status /etc/service/*'",
+            names[0]
+        ));
+    }
     Ok(lab.kubeconfig())
 }
 

@@ -12,7 +12,7 @@ use super::cgroup::Hierarchies;
 use super::images::Images;
 use super::net::{self, wait};
 use super::plan::Machine;
-use super::ssh;
+use super::{ssh, supervised};
 use crate::process::{Identity, Launch, Processes};
 
 /// What every machine of a lab is started with.
@@ -24,6 +24,8 @@ pub(super) struct Parts<'a> {
     pub(super) tools: &'a Path,
     pub(super) images: &'a Images,
     pub(super) hierarchies: &'a Hierarchies,
+    /// Whether the kubelet is a service of runit.
+    pub(super) supervised: bool,
     /// How the lab's control groups are called, with a dot at the end.
     pub(super) prefix: &'a str,
 }
@@ -44,6 +46,7 @@ pub(super) fn start(
     let root = root(lab, &machine.name);
     furnish(&root, parts.images, machine, all)
         .and_then(|()| ssh::furnish(lab, &root, machine))
+        .and_then(|()| if parts.supervised { supervised::furnish(&root) } else { Ok(()) })
         .with_context(|| format!("cannot prepare {}", root.display()))?;
     let usr = lab.join("machines").join(&machine.name).join("usr");
     fs::create_dir_all(usr.join("work")).context("cannot prepare the machine's /usr")?;
@@ -155,6 +158,7 @@ fn furnish(root: &Path, images: &Images, machine: &Machine, all: &[Machine]) -> 
         ("etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n".to_owned()),
         ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n".to_owned()),
         ("etc/resolv.conf", "# no name server: the lab has no way out\n".to_owned()),
+        ("etc/lab/kubelet", include_str!("kubelet.sh").to_owned()),
         ("etc/lab/network", net::inside(machine, all)),
         ("etc/containerd/config.toml", containerd(images.name("pause")?)),
         ("etc/cni/net.d/10-lab.conflist", network(&machine.pods())),

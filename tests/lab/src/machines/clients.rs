@@ -2,7 +2,8 @@
 //!
 //! Each kind differs in when it reads its credentials and the CA, and whether it keeps its connection. Pods go to
 //! the API server through the Service `kubernetes`, whose addresses nobody checks for health, as in any cluster; at
-//! the desk there is a balancer, or each API server's own address. Nothing is tried a second time.
+//! the desk there is a balancer, or each API server's own address. Nothing is tried a second time, but by `retry` and
+//! `failover`: what they count is what clients feel that were written with care.
 //!
 //! Counters begin at 0 in each process. Every process writes them twice a second to a file of its own on its machine
 //! (`/var/log/clients`), which is read from outside: sums survive the pods, and need no API server to be read. A

@@ -95,14 +95,10 @@ containerd() {
   exec /usr/local/bin/containerd --config /etc/containerd/config.toml
 }
 kubelet() {
-  # kubeadm writes these; a kubelet without them could only fail.
-  [ -s /var/lib/kubelet/config.yaml ] || exit
-  [ -s /etc/kubernetes/kubelet.conf ] || [ -s /etc/kubernetes/bootstrap-kubelet.conf ] || exit
-  KUBELET_KUBEADM_ARGS=
-  if [ -s /var/lib/kubelet/kubeadm-flags.env ]; then . /var/lib/kubelet/kubeadm-flags.env; fi
-  # shellcheck disable=SC2086 # a list of arguments
-  exec /usr/local/bin/kubelet --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf \
-    --kubeconfig=/etc/kubernetes/kubelet.conf --config=/var/lib/kubelet/config.yaml $KUBELET_KUBEADM_ARGS
+  exec sh /etc/lab/kubelet
+}
+supervisor() {
+  exec /usr/bin/runsvdir -P /etc/service
 }
 sshd() {
   mkdir -p -m 755 /run/sshd
@@ -113,5 +109,5 @@ keep containerd &
 until [ -S /run/containerd/containerd.sock ]; do sleep 0.05; done
 until ctr --namespace k8s.io images import --local /opt/lab/images >>/var/log/images.log 2>&1; do sleep 0.2; done
 touch /var/lib/lab/ready
-keep kubelet &
+if [ -d /etc/service ]; then keep supervisor & else keep kubelet & fi
 wait

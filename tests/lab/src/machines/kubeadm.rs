@@ -48,12 +48,13 @@ pub(super) fn init(
         PROXY.to_owned(),
     ]
     .join("---\n");
-    kubeadm(
-        lab,
-        machine,
-        &config,
-        &["init", LENIENT, "--upload-certs", "--skip-phases=addon/coredns"],
-    )
+    // Where kube-proxy is a service, there are no pods of it.
+    let skipped = if lab.record.supervised {
+        "--skip-phases=addon/coredns,addon/kube-proxy"
+    } else {
+        "--skip-phases=addon/coredns"
+    };
+    kubeadm(lab, machine, &config, &["init", LENIENT, "--upload-certs", skipped])
 }
 
 /// Lets a machine into the cluster that the first one made. Machines may join at the same time; only that one

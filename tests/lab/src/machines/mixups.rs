@@ -45,20 +45,7 @@ const WHOLE: &str = "/root/whole";
 /// Where a machine keeps another generation of its certificates.
 const OTHER: &str = "/root/other";
 /// Words for seeds: files appear whole, and kubectl is the administrator's.
-const PRELUDE: &str = r#"set -eu
-export KUBECONFIG=/etc/kubernetes/admin.conf
-OTHER=/root/other PKI=/etc/kubernetes/pki
-export OPENSSL_CONF=/root/openssl.cnf
-put() { cp -a "$1" "$2.new" && mv "$2.new" "$2"; }
-# A client's certificate that is no longer valid, as ended.crt and ended.key: of whom, and of which CA.
-ended() {
-  cd /root && rm -rf ended.* issued && mkdir issued && : >issued/index && echo 5f3a9c >issued/serial
-  openssl req -new -newkey rsa:2048 -nodes -keyout ended.key -subj "$1" -out ended.csr 2>issued/log
-  openssl ca -batch -in ended.csr -out ended.crt -notext -cert "$2.crt" -keyfile "$2.key" \
-    -startdate 20240101000000Z -enddate 20250101000000Z 2>issued/log || { cat issued/log >&2; return 1; }
-  chmod 600 ended.key
-}
-"#;
+const PRELUDE: &str = include_str!("prelude.sh");
 /// For openssl: Debian's own file is not on the machines.
 const OPENSSL: &str = "[req]
 distinguished_name=name
@@ -72,6 +59,13 @@ serial=/root/issued/serial
 default_md=sha256
 policy=any
 x509_extensions=client
+[again]
+new_certs_dir=/root/expire/issued
+database=/root/expire/issued/index
+serial=/root/expire/issued/serial
+default_md=sha256
+policy=any
+copy_extensions=copyall
 [any]
 organizationName=optional
 commonName=supplied
@@ -127,8 +121,6 @@ impl<'a> MixUps<'a> {
             this.make_other(machine)?;
         }
         for machine in lab.machines() {
-            fs::write(lab.root_of(&machine.name)?.join("root/openssl.cnf"), OPENSSL)
-                .context("cannot write openssl's configuration")?;
             this.run(
                 &machine.name,
                 &format!(
@@ -174,9 +166,24 @@ impl<'a> MixUps<'a> {
         if !self.0.machines().iter().any(|one| one.name == machine) {
             bail!("there is no machine {machine} in this lab");
         }
-        let mut command = self.0.command_on(machine, "sh")?;
-        run::output(command.args(["-c", &format!("{PRELUDE}{script}")])).map(drop)
+        run_on(self.0, machine, script, "mix-up", &[]).map(drop)
     }
+}
+
+/// Runs lines on a machine with the words of the prelude, for the thing called `what`. Gives back what they said.
+pub(super) fn run_on(
+    lab: &Machines,
+    machine: &str,
+    lines: &str,
+    what: &str,
+    arguments: &[&str],
+) -> Result<String> {
+    fs::write(lab.root_of(machine)?.join("root/openssl.cnf"), OPENSSL)
+        .context("cannot write openssl's configuration")?;
+    // By standard input, as an error tells the whole command; what the lines run finds that empty.
+    let script = format!("what={what}\n{PRELUDE}{{\n{lines}\n}} </dev/null\n");
+    let mut command = lab.command_on(machine, "sh")?;
+    run::fed(command.args(["-s", "--"]).args(arguments), &script)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 mod addons;
 mod boot;
+mod breaks;
 mod cgroup;
 mod clients;
 mod cluster_file;
@@ -24,6 +25,7 @@ mod run;
 mod ssh;
 mod start;
 mod state;
+mod supervised;
 mod watches;
 
 use std::fs;
@@ -35,6 +37,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 
 pub(crate) use boot::inner;
+pub use breaks::Break;
 pub use clients::{ALONE, Clients, Counted, Kind, NAMESPACE as CLIENTS, Scope, Tally as Requests};
 pub use images::POD_IMAGE;
 pub use mixups::{MixUp, MixUps};
@@ -67,13 +70,22 @@ pub struct Options {
     pub control_planes: u8,
     /// Up to 200 machines for pods.
     pub workers: u8,
+    /// The control plane, the kubelets and kube-proxy as services of runit, not as pods: a cluster that kubeadm did not
+    /// make.
+    pub supervised: bool,
     /// Whether the lab outlives this process; otherwise it ends with it.
     pub detached: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { name: "machines".to_owned(), control_planes: 3, workers: 2, detached: false }
+        Self {
+            name: "machines".to_owned(),
+            control_planes: 3,
+            workers: 2,
+            supervised: false,
+            detached: false,
+        }
     }
 }
 
@@ -90,7 +102,9 @@ pub struct Machines {
 impl Machines {
     /// Brings a cluster up and returns when all nodes are Ready and names resolve.
     pub fn start(options: &Options) -> Result<Self> {
-        if let Some(advice) = advice(&missing()) {
+        let supervisor = options.supervised.then(needs::missing_for_supervision);
+        let gone = [missing(), supervisor.unwrap_or_default()].concat();
+        if let Some(advice) = advice(&gone) {
             bail!(advice);
         }
         ensure!(
@@ -104,7 +118,7 @@ impl Machines {
         // Until it is up, a detached lab too belongs to whoever brings it up: killed half-way, it is swept.
         let (processes, ()) = labs::create(&options.name, &Owner::current()?, |_, _| Ok(()))?;
         let machines = Machine::all(options.control_planes, options.workers);
-        let record = Record { machines, port: 0, current };
+        let record = Record { machines, supervised: options.supervised, port: 0, current };
         let mut lab = Self { processes, record, phases: Vec::new(), owned: true };
         if let Err(error) = lab.bring_up(&node, &tools, &images) {
             lab.owned = false;

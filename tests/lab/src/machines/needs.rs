@@ -64,6 +64,12 @@ pub fn missing_for_tests() -> Vec<Missing> {
     gone.map(|(what, package)| Missing::Package { what, package }).collect()
 }
 
+/// What is missing for machines whose components run under a supervisor.
+pub(super) fn missing_for_supervision() -> Vec<Missing> {
+    let gone = ["runsvdir", "sv"].into_iter().filter(|what| find(what).is_none());
+    gone.map(|what| Missing::Package { what, package: "runit" }).collect()
+}
+
 /// All that is missing on this system, in a fixed order; machines can be started when it is empty.
 pub fn missing() -> Vec<Missing> {
     let mut missing = Vec::new();

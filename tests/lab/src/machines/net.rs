@@ -101,7 +101,8 @@ fn listen() -> Result<(OwnedFd, u16)> {
     Ok((listener.into(), port))
 }
 
-fn batch(switch: Identity, lines: &str) -> Result<()> {
+/// Lines for `ip` in the switch's network.
+pub(super) fn batch(switch: Identity, lines: &str) -> Result<()> {
     let target = switch.pid.to_string();
     fed(Command::new("nsenter").args(["--target", &target, "--net", "ip", "-batch", "-"]), lines)?;
     Ok(())

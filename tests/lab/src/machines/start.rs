@@ -12,7 +12,7 @@ use super::cgroup::Hierarchies;
 use super::images::Images;
 use super::kubeadm::Secrets;
 use super::state::{self, RECORD};
-use super::{Machines, SETTLE, addons, boot, kubeadm, net, plan, ssh, watches};
+use super::{Machines, SETTLE, addons, boot, kubeadm, net, plan, ssh, supervised, watches};
 use crate::process::write_json;
 use crate::talk::say;
 
@@ -34,6 +34,7 @@ impl Machines {
             tools,
             images,
             hierarchies: &hierarchies,
+            supervised: self.record.supervised,
             prefix: &prefix,
         };
         ssh::make_key(self.dir())?;
@@ -72,6 +73,10 @@ impl Machines {
             anyhow::Ok(joined)
         })?;
         self.phases.extend(joined.into_iter().map(|(when, what)| (what, when)));
+        if self.record.supervised {
+            supervised::convert(self)?;
+            self.phase("services instead of static pods", began);
+        }
         addons::wait_nodes(self, SETTLE)?;
         self.phase("nodes Ready", began);
         addons::wait_pods(self, SETTLE)?;

@@ -20,6 +20,9 @@ pub(super) const RECORD: &str = "machines.json";
 #[serde(rename_all = "camelCase")]
 pub(super) struct Record {
     pub(super) machines: Vec<Machine>,
+    /// Whether a supervisor runs what kubeadm would have made pods.
+    #[serde(default)]
+    pub(super) supervised: bool,
     /// The port of 127.0.0.1 that leads to the API servers.
     pub(super) port: u16,
     pub(super) current: PathBuf,

@@ -59,6 +59,9 @@ pub(crate) fn count_what_fails(lab: &Machines) -> Result<()> {
     only(&counted, Kind::Scrape, &["10.77.0.11:6443", "10.77.0.22:10250"])?;
     only(&counted, Kind::Aggregated, &["10.77.0.11:6443"])?;
     only(&counted, Kind::Webhook, &["10.77.0.11:6443"])?;
+    // Who knows all addresses had an answer each time, a little later.
+    let failover = counted.kind(Kind::Failover);
+    ensure!(failover.requests > 50 && failover.failed == 0, "failover: {failover:?}");
     // Neither the Service nor the balancer knows at once, and each third connection goes there.
     for kind in [Kind::Fresh, Kind::Reload, Kind::Kubeconfig] {
         let tally = counted.kind(kind);

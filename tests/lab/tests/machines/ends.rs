@@ -15,7 +15,7 @@ use crate::{CHILD, name, note};
 
 /// What a small lab is made of, while it runs.
 fn small(name: &str) -> Options {
-    Options { name: name.to_owned(), control_planes: 1, workers: 1, detached: false }
+    Options { name: name.to_owned(), control_planes: 1, workers: 1, ..Options::default() }
 }
 
 pub(crate) fn down() -> Result<()> {

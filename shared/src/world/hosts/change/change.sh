@@ -116,7 +116,7 @@ pause() { sleep 0.2 2>/dev/null || sleep 1; }
 restart() {
     [ -z "$root" ] || { answer skipped; return; }
     [ "$2" != tell ] || { tell "$1" "$4" "$5"; return; }
-    newest=0
+    newest=0 code=
     for file in $(echo "$4" | tr , ' '); do
         file=$(decode "$file")
         # A link that leads back to an old file is new all the same.
@@ -147,16 +147,24 @@ restart() {
         ;;
     wait) ;;
     # What it starts is not to hold the lock for as long as it runs.
-    run) sh -c "$(decode "$5")" >/dev/null 2>&1 </dev/null 9<&- || fail "the command that restarts $1 ended with $?" ;;
+    run) sh -c "$(decode "$5")" >/dev/null 2>&1 </dev/null 9<&- || code=$? ;;
     esac
-    end=$(($(date +%s) + $3))
+    limit=$3
+    case $code in
+    '') ;;
+    126 | 127) fail "the command that restarts $1 ended with $code" ;;
+    # Supervisors give up on what ends slowly, and start it anew all the same: what counts is that it runs.
+    *) [ "$limit" -lt 90 ] || limit=90 ;;
+    esac
+    end=$(($(date +%s) + limit))
     while :; do
         new= left=
         for pid in $(running "$1"); do
             case " $(echo $old) " in *" $pid "*) left=yes ;; *) new=yes ;; esac
         done
         [ -n "$new" ] && [ -z "$left" ] && break
-        [ "$(date +%s)" -lt "$end" ] || fail "$1 did not come back within $3 s"
+        [ "$(date +%s)" -lt "$end" ] ||
+            fail "${code:+the command that restarts $1 ended with $code, and }$1 did not come back within $limit s"
         pause
     done
     answer made

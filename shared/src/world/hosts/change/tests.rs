@@ -158,3 +158,50 @@ fn damaged_answers_are_not_believed() {
     }
     assert!(answer::read("motd\nB m\nC 1\nO 1 made\nE m\n", "m", 1).is_ok());
 }
+
+/// What a supervisor's command does, what it ends with, and what comes of it.
+#[test]
+fn a_restart_is_believed_when_the_program_runs_anew() {
+    let tree = Tree::new();
+    // Its name is nobody else's, and a kernel keeps fifteen letters of it.
+    let program = format!("rest{}", std::process::id());
+    let copy = tree.0.path().join(&program);
+    fs::copy("/bin/sleep", &copy).expect("a copy");
+    let copy = copy.display();
+    // A file of tomorrow is newer than any process.
+    let file = tree.0.path().join("file");
+    let tomorrow = std::time::SystemTime::now() + Duration::from_hours(24);
+    fs::File::create(&file).and_then(|file| file.set_modified(tomorrow)).expect("a file");
+    let file = file.display().to_string();
+    let restarted = |command: &str, limit| {
+        let mut old = std::process::Command::new("/bin/sh")
+            .args(["-c", &format!("exec {copy} 60")])
+            .spawn()
+            .expect("a process");
+        while fs::read_to_string(format!("/proc/{}/comm", old.id())).expect("it runs").trim()
+            != program
+        {
+            std::thread::yield_now();
+        }
+        let reaper = std::thread::spawn(move || old.wait());
+        let way = Way::Run(command.to_owned());
+        let order = Order::Restart { program: &program, way: &way, limit, files: vec![&file] };
+        let carrier = Carrier::Here { root: "/".into(), limit: Duration::from_mins(1) };
+        let did = carry(&carrier, &[order], &Interrupt::never());
+        let ended = std::process::Command::new("pkill").args(["-x", &program]).status();
+        assert!(ended.is_ok_and(|ended| ended.success()), "none runs");
+        reaper.join().expect("a reaper").expect("it has ended");
+        did
+    };
+    let anew = format!("pkill -x {program}; {copy} 60 &");
+    assert_eq!(restarted(&anew, 30).expect("made"), [Did::Made]);
+    assert_eq!(restarted(&format!("{anew} exit 1"), 30).expect("made"), [Did::Made]);
+    for (command, why) in [
+        ("exit 1", "ended with 1, and"),
+        ("no-such-supervisor", "ended with 127"),
+        ("true", "did not come back within 1 s"),
+    ] {
+        let said = restarted(command, 1).expect_err(command).to_string();
+        assert!(said.contains(why), "{command}: {said}");
+    }
+}

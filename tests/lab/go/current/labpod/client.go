@@ -12,8 +12,8 @@ import (
 )
 
 const clientUsage = `usage: client KIND [-every D] [-log FOLDER] [-namespace N] [-config FILE] [-new-every D] [URL...]
-  in a pod:    once, fresh, reload, write, watch, scrape URL...
-  at the desk: kubeconfig, address SERVER..., aggregated SERVER..., webhook SERVER...`
+  in a pod:    once, fresh, reload, retry, write, watch, scrape URL...
+  at the desk: kubeconfig, address SERVER..., failover SERVER..., aggregated SERVER..., webhook SERVER...`
 
 // order is what a client was told.
 type order struct {
@@ -25,8 +25,9 @@ type order struct {
 // client asks the API server again and again as one kind of real client does, and counts.
 //
 // A request to each target starts every -every, though up to three before are not done: an outage then counts as many
-// failures as it has moments, but where a server says nothing, four in 5 s. Nothing is tried a second time. What the
-// kinds differ in is when they read who they are and whom they trust, and whether they keep their connection.
+// failures as it has moments, but where a server says nothing, four in 5 s. Nothing is tried a second time but by the
+// two kinds that are there for it. What the others differ in is when they read who they are and whom they trust, and
+// whether they keep their connection.
 func client(a []string) error {
 	if len(a) == 0 {
 		return errors.New(clientUsage)
@@ -70,11 +71,13 @@ var kinds = map[string]func(*journal, order) error{
 		return inPod(j, o, anew(read))
 	},
 	"reload":     func(j *journal, o order) error { return inPod(j, o, anew(podIdentity)) },
+	"retry":      retries,
 	"write":      writes,
 	"watch":      watches,
 	"scrape":     scrapes,
 	"kubeconfig": byKubeconfig,
 	"address":    byAddress,
+	"failover":   byAnyAddress,
 	"aggregated": func(j *journal, o order) error {
 		return throughEach(j, o, question{method: "GET", path: "/apis/" + aggregatedGroup + "/answers"})
 	},

@@ -129,6 +129,8 @@ type question struct {
 // caller asks questions; without a server, the one that its identity names.
 type caller interface {
 	ask(ctx context.Context, server string, q question) error
+	// askAny goes on to the next server where one does not answer.
+	askAny(ctx context.Context, servers []string, q question) error
 	open(ctx context.Context, server string, q question) (io.ReadCloser, error)
 }
 
@@ -187,10 +189,18 @@ func (c connection) open(ctx context.Context, server string, q question) (io.Rea
 	if answer.StatusCode >= 300 {
 		defer answer.Body.Close()
 		said, _ := io.ReadAll(io.LimitReader(answer.Body, 1<<16))
-		return nil, fmt.Errorf("%s %s", answer.Status, message(said))
+		return nil, refusal{answer.StatusCode, answer.Status + " " + message(said)}
 	}
 	return answer.Body, nil
 }
+
+// refusal is an answer that is no success.
+type refusal struct {
+	status int
+	text   string
+}
+
+func (r refusal) Error() string { return r.text }
 
 // message is what an API server says in words; never more than that of what it sent.
 func message(status []byte) string {

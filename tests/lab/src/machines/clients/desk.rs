@@ -24,7 +24,7 @@ struct Process {
     scope: Scope,
 }
 
-const ALL: [Process; 4] = [
+const ALL: [Process; 5] = [
     Process {
         name: "client-kubeconfig",
         kind: "kubeconfig",
@@ -38,6 +38,14 @@ const ALL: [Process; 4] = [
         kind: "address",
         namespace: NAMESPACE,
         pace: &["-every", "20ms", "-new-every", "333ms"],
+        each: true,
+        scope: Scope::Core,
+    },
+    Process {
+        name: "client-failover",
+        kind: "failover",
+        namespace: NAMESPACE,
+        pace: &["-every", "50ms"],
         each: true,
         scope: Scope::Core,
     },

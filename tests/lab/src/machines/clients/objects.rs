@@ -28,11 +28,12 @@ enum Owner {
     DaemonSet,
 }
 
-const PODS: [(&str, &str, Owner, &str); 7] = [
+const PODS: [(&str, &str, Owner, &str); 8] = [
     ("once", "once", Owner::Deployment(2), "25ms"),
     (ALONE, "once", Owner::Nobody, "25ms"),
     ("fresh", "fresh", Owner::DaemonSet, "125ms"),
     ("reload", "reload", Owner::DaemonSet, "125ms"),
+    ("retry", "retry", Owner::Deployment(1), "125ms"),
     ("write", "write", Owner::Deployment(1), "500ms"),
     ("watch", "watch", Owner::Deployment(1), "1s"),
     ("scrape", "scrape", Owner::Deployment(1), "2s"),

@@ -12,6 +12,9 @@ pub enum Kind {
     Fresh,
     /// A pod that reads CA and token for each request, over a new connection.
     Reload,
+    /// A pod that reads the token for each request and the CA for each connection, keeps its connection, and asks a second
+    /// time after 200 ms where that broke or could not be made, as controllers do.
+    Retry,
     /// A pod that changes a config map, over a new connection with what it reads then.
     Write,
     /// A pod that hears of the changes: requests are watches opened, failures those that broke or did not open, the
@@ -23,6 +26,10 @@ pub enum Kind {
     Kubeconfig,
     /// At the desk, each API server by its own address, over a connection that is kept and over new ones.
     Address,
+    /// At the desk, all API servers by their own addresses, over connections that are kept: each request goes on to the
+    /// next one where the connection fails, the server has an error of its own, or nothing is heard within its share of
+    /// the 5 s. It has failed when none has answered.
+    Failover,
     /// At the desk: what the aggregated API server says, through each API server.
     Aggregated,
     /// At the desk: a config map that the admission webhook is asked about, through each API server; it is not kept.
@@ -31,15 +38,17 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order of tables.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Once,
         Self::Fresh,
         Self::Reload,
+        Self::Retry,
         Self::Write,
         Self::Watch,
         Self::Scrape,
         Self::Kubeconfig,
         Self::Address,
+        Self::Failover,
         Self::Aggregated,
         Self::Webhook,
     ];
@@ -50,11 +59,13 @@ impl Kind {
             Self::Once => "once",
             Self::Fresh => "fresh",
             Self::Reload => "reload",
+            Self::Retry => "retry",
             Self::Write => "write",
             Self::Watch => "watch",
             Self::Scrape => "scrape",
             Self::Kubeconfig => "kubeconfig",
             Self::Address => "address",
+            Self::Failover => "failover",
             Self::Aggregated => "aggregated",
             Self::Webhook => "webhook",
         }
