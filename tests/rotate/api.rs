@@ -235,3 +235,42 @@ fn tokens_of_the_old_key_are_renewed_with_it() {
         "no canary is left"
     );
 }
+
+#[test]
+fn a_plan_lists_pods_that_would_be_recycled_and_those_that_stay() {
+    let world = World::new();
+    let set = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "web-1", "namespace": "default",
+        "uid": "set-1"}, "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}}});
+    world.api.put(set);
+    let owner = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-1", "uid": "set-1", "controller": true}]);
+    let mirror = json!({"kubernetes.io/config.mirror": "x"});
+    for (name, owners, annotations, mounts) in [
+        ("web-1-a", owner.clone(), json!({}), true),
+        ("web-1-b", owner, json!({}), true),
+        ("bare", json!([]), json!({}), true),
+        ("static", json!([]), mirror, true),
+        ("nothing", json!([]), json!({}), false),
+    ] {
+        let token = json!([{"name": "t", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}},
+            {"configMap": {"name": "kube-root-ca.crt"}}]}}]);
+        world.api.put(json!({"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "namespace": "default", "uid": name, "labels": {"app": "web"},
+                "ownerReferences": owners, "annotations": annotations, "creationTimestamp": "2026-01-01T00:00:00Z"},
+            "spec": {"volumes": if mounts { token } else { json!([]) }},
+            "status": {"phase": "Running"}}));
+    }
+    let mut command = Command::new(TOOL);
+    bare(command.args(["plan", "--kubeconfig", "config"]), &world.trees);
+    outcome(&mut command).ends(
+        3,
+        &[
+            "2 of 5 pods would be recycled, of 1 workload",
+            "default/web-1 (ReplicaSet): 2 pods, holds the root CA and a token of its own",
+            "pod default/bare stays: no controller would create it again",
+            "`finish` names it",
+            "pod default/static stays: a static pod",
+            "sign: 2 pods recycled",
+        ],
+    );
+    assert_eq!(world.api.changes().len(), 0, "it only looks");
+}

@@ -25,6 +25,7 @@ fn todays(snapshot: &Snapshot) -> Vec<Certificate> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is the text of a whole plan")]
 fn a_plan_shows_every_change_and_writes_nothing() {
     let trees = Trees::new(Shape { controls: 1, workers: 1, whole: true });
     let before = trees.look();

@@ -64,10 +64,10 @@ pub(crate) fn renew(drive: &mut Drive<'_>) -> Result<(), Failure> {
     for secret in old {
         if let Some(why) = why_left(&secret, is_own(&secret)) {
             left.push((secret.secret, why));
-        } else {
-            let reason = "the old key signed its token";
-            steps.extend(tokens::refill(&secret, reason, false, &CaBundle::default()));
+            continue;
         }
+        let reason = "the old key signed its token";
+        steps.extend(tokens::refill(&secret, reason, false, &CaBundle::default()));
     }
     for (secret, why) in &left {
         drive.console.warn(&format!(
