@@ -462,7 +462,7 @@ impl Work<'_> {
         let trusted = &of(Part::Trust)?.one.path;
         let stem = trusted.strip_suffix(".crt").filter(|stem| stem.starts_with(directory))?;
         let key = format!("{stem}.key");
-        let signed = self.keys(self.machine.bytes(&key)?).ok()?;
+        let renewed = self.keys(self.machine.bytes(&key)?).ok()?;
         let manifest = self.uses.iter().find_map(|used| {
             used.manifest.clone().filter(|_| used.program == MANAGER && used.one.path == *signer)
         });
@@ -479,7 +479,7 @@ impl Work<'_> {
                 let found = slot.versions[0].clone();
                 slot.versions[..Stage::Retire.index()].fill(found);
                 slot.versions[Stage::Retire.index()] =
-                    Version::File(Zeroizing::new(signed.as_bytes().to_vec()));
+                    Version::File(Zeroizing::new(renewed.as_bytes().to_vec()));
             }
         }
         let file = |text: &str| Version::File(Zeroizing::new(text.as_bytes().to_vec()));

@@ -62,12 +62,11 @@ pub(crate) fn renew(drive: &mut Drive<'_>) -> Result<(), Failure> {
         })
     };
     for secret in old {
-        match why_left(&secret, is_own(&secret)) {
-            Some(why) => left.push((secret.secret, why)),
-            None => {
-                let reason = "the old key signed its token";
-                steps.extend(tokens::refill(&secret, reason, false, &CaBundle::default()));
-            }
+        if let Some(why) = why_left(&secret, is_own(&secret)) {
+            left.push((secret.secret, why));
+        } else {
+            let reason = "the old key signed its token";
+            steps.extend(tokens::refill(&secret, reason, false, &CaBundle::default()));
         }
     }
     for (secret, why) in &left {
