@@ -39,7 +39,7 @@ pub(super) fn rotate(stage: &Stage, lab: &Machines, page: &Path) -> Result<Rotat
     };
     tell(
         "Pods and programs at the operator's desk ask every API server and every kubelet, as clients of every kind \
-         do: some read the CA once, some for each request. Nothing is tried a second time.",
+         do: some read the CA once, some for each request. Only `retry` and `failover` try a second time.",
     );
     let clients = Clients::start(lab, Scope::Core)?;
     let began = Instant::now();
