@@ -3,6 +3,7 @@
 
 use crate::harness::{Case, Need, cases, files, within};
 use crate::inspecting::machines::Desk;
+use lab::machines::Break;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -145,5 +146,18 @@ fn a_running_cluster_is_rotated_in_each_way() {
         seat.ends(strategy, "status", 0);
     }
     seat.is_well("window", "window");
+
+    // Every certificate but the CAs' has ended, and the API with them: what is to be done is found without being named.
+    let expire = Break::named("expire").unwrap();
+    for machine in seat.desk.lab.machines() {
+        expire.seed(&seat.desk.lab, &machine.name, &["366 days ago", "1 day ago"]).unwrap();
+    }
+    let said = seat.ends("recover", "plan", 3);
+    assert!(!said.contains("error"), "{said}");
+    seat.ends("recover", "apply --yes", 0);
+    seat.desk.until("recover", <[_]>::is_empty);
+    let plan = fs::read_to_string(seat.dir.path().join("recover/plan.json")).unwrap();
+    let plan: Value = serde_json::from_str(&plan).unwrap();
+    assert_eq!(plan["strategy"], "recover");
     seat.desk.lab.down().unwrap();
 }
