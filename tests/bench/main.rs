@@ -12,12 +12,16 @@ mod api;
 mod big;
 mod bosh;
 mod certs;
+mod etcd;
 mod lab_figures;
 mod measure;
 mod places;
+mod planned;
 mod protobuf;
 mod replay;
 mod rotation;
+#[path = "../rotate/snapshot.rs"]
+#[expect(dead_code, clippy::unwrap_used, reason = "it is the tests' own")]
 mod snapshot;
 mod table;
 mod tokens;
@@ -28,6 +32,9 @@ mod tokens;
     reason = "it is the tests' own, and more than is measured"
 )]
 mod trees;
+#[path = "../rotate/tree.rs"]
+#[expect(dead_code, clippy::unwrap_used, reason = "it is the tests' own")]
+mod tree;
 mod wave;
 
 use anyhow::Result;
@@ -82,6 +89,8 @@ enum Part {
     Places,
     /// The CA of a running cluster replaced under its clients, beside the runbook's way; needs root
     Rotation,
+    /// The plan of a rotation for 1,000 machines and 150,000 pods
+    Planned,
     /// A complete PKI, beside kubeadm's, and the leaves of 1,000 machines
     Certs,
 }
@@ -112,9 +121,10 @@ fn main() -> Result<ExitCode> {
         Part::Tokens => tokens::reset(&mut table, rounds.min(3)),
         Part::Check => tokens::check(&mut table, rounds.min(5)),
         Part::Bosh => bosh::figures(&mut table, rounds),
-        Part::Snapshot => snapshot::figures(&mut table, rounds.min(5)),
+        Part::Snapshot => etcd::figures(&mut table, rounds.min(5)),
         Part::Places => places::figures(&mut table, rounds),
         Part::Rotation => rotation::figures(&mut table, rounds.min(5)),
+        Part::Planned => planned::figures(&mut table, rounds.min(3)),
         Part::Certs => certs::certs(&mut table, rounds),
     });
     // Also what was measured before something failed.

@@ -150,12 +150,11 @@ pub(crate) fn recycle(drive: &mut Drive<'_>, since: Option<Timestamp>) -> Result
     });
     let Some((plan, report)) = done? else { return Ok(()) };
     for left in &plan.skipped {
-        console.warn(&format!(
-            "{} ({}) is left alone: {}",
-            left.target.kubectl_name(),
-            left.target.namespace,
-            left.message
-        ));
+        let (name, namespace) = (left.target.kubectl_name(), &left.target.namespace);
+        // The engine speaks of a flag of the command that it was made for.
+        let command = format!("; `kubectl recycle {name} -n {namespace} --allow ");
+        let why = left.message.replace("; `--allow ", &command);
+        console.warn(&format!("{name} ({namespace}) is left alone: {why}"));
     }
     for step in plan.steps() {
         let why = match report.of(step) {
