@@ -76,11 +76,17 @@ pub(crate) use cases;
 static SKIPPED: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
 
 impl Case {
+    fn on_machines(self) -> bool {
+        self.needs.iter().any(|need| matches!(need, Need::Machines))
+    }
+
     fn trial(self) -> Trial {
         let module = self.module.split_once("::").map_or("", |(_, inner)| inner);
         let name = format!("{module}::{}", self.name);
         Trial::ignorable_test(name.clone(), move || {
             let Some(reason) = self.needs.iter().find_map(|need| need.missing()) else {
+                let one = || MACHINES.lock().unwrap_or_else(PoisonError::into_inner);
+                let _alone = self.on_machines().then(one);
                 (self.run)();
                 return Ok(Completion::Completed);
             };
@@ -96,12 +102,19 @@ impl Case {
     }
 }
 
-/// Runs all cases. Most of them wait for a cluster, not for a processor.
+/// Machines with kubelets need the processors: one such case at a time.
+static MACHINES: Mutex<()> = Mutex::new(());
+
+/// Runs all cases. Most of them wait for a cluster, not for a processor. Those on machines take longest and are begun first;
+/// each that waits for another one of them has a thread of its own.
 pub(crate) fn run<const N: usize>(groups: [Vec<Case>; N]) -> ExitCode {
     let mut arguments = Arguments::from_args();
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    arguments.test_threads.get_or_insert(processors * 3);
-    let trials = groups.into_iter().flatten().map(Case::trial).collect();
+    let mut cases: Vec<Case> = groups.into_iter().flatten().collect();
+    cases.sort_by_key(|case| !case.on_machines());
+    let on_machines = cases.iter().filter(|case| case.on_machines()).count();
+    arguments.test_threads.get_or_insert(processors * 3 + on_machines.saturating_sub(1));
+    let trials = cases.into_iter().map(Case::trial).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     labs::take_down();
     let mut skipped = std::mem::take(&mut *SKIPPED.lock().unwrap_or_else(PoisonError::into_inner));
