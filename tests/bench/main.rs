@@ -25,6 +25,9 @@ mod rotation;
 mod snapshot;
 mod table;
 mod tokens;
+#[path = "../rotate/tree.rs"]
+#[expect(dead_code, clippy::unwrap_used, reason = "it is the tests' own")]
+mod tree;
 #[path = "../inspect/world.rs"]
 #[expect(
     dead_code,
@@ -32,9 +35,6 @@ mod tokens;
     reason = "it is the tests' own, and more than is measured"
 )]
 mod trees;
-#[path = "../rotate/tree.rs"]
-#[expect(dead_code, clippy::unwrap_used, reason = "it is the tests' own")]
-mod tree;
 mod wave;
 
 use anyhow::Result;

@@ -118,11 +118,20 @@ pub(crate) fn holding(
     Ok(found.1)
 }
 
+/// When a pod started is told in whole seconds, rounded down: what is made in the second in which everything was published
+/// would seem to be older. How long that second lasts.
+fn until_next_second(since: Timestamp, now: Timestamp) -> Duration {
+    let next = Timestamp::from_second(since.as_second().saturating_add(1)).unwrap_or(since);
+    Duration::try_from(next.duration_since(now)).unwrap_or(Duration::ZERO)
+}
+
 /// Recycles them; those that nobody would make again, or that may not go, are named and left.
 pub(crate) fn recycle(drive: &mut Drive<'_>, since: Option<Timestamp>) -> Result<(), Failure> {
     let Some(api) = drive.api.clone() else { return Ok(()) };
     let (console, interrupt, clock, timeout) =
         (drive.console, drive.interrupt, drive.clock, drive.timeout);
+    let now = rotation_core::world::clock::Clock::now(&clock);
+    interrupt.pause(since.map_or(Duration::ZERO, |since| until_next_second(since, now)));
     let locked = std::cell::RefCell::new(&mut drive.locked);
     let done: Result<Option<(Plan, Report)>, ClusterError> = api.ask(None, |cluster| {
         let (scene, _) = stale(cluster, since, false)?;
@@ -187,6 +196,20 @@ pub(crate) fn recycle(drive: &mut Drive<'_>, since: Option<Timestamp>) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_pod_is_made_in_the_second_in_which_everything_was_published() {
+        for (since, now, wait) in [
+            ("2026-11-30T02:31:25.7Z", "2026-11-30T02:31:25.75Z", 250),
+            ("2026-11-30T02:31:25Z", "2026-11-30T02:31:25Z", 1000),
+            ("2026-11-30T02:31:25.7Z", "2026-11-30T02:31:26Z", 0),
+            ("2026-11-30T02:31:25.7Z", "2026-11-30T03:31:26Z", 0),
+        ] {
+            let at = |word: &str| word.parse::<Timestamp>().expect("a time");
+            let pause = until_next_second(at(since), at(now));
+            assert_eq!(pause, Duration::from_millis(wait), "{since} {now}");
+        }
+    }
 
     #[test]
     fn pods_are_old_until_everything_was_published() {
