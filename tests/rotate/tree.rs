@@ -133,11 +133,12 @@ impl Trees {
     pub(crate) fn name(&self, hosts: &[String], consumer: Option<&str>) {
         let mut text = String::new();
         for host in hosts {
-            let octet = self.hosts.iter().position(|one| one == host).unwrap_or(200) + 1;
+            let nth = self.hosts.iter().position(|one| one == host).unwrap_or(200) + 1;
+            let (network, octet) = (nth / 250, nth % 250);
             let control = host.starts_with('m');
             write!(
                 text,
-                "[[host]]\nname = \"{host}\"\naddresses = [\"10.0.0.{octet}\"]\ncontrol-plane = {control}\nroot = \"{host}\"\n"
+                "[[host]]\nname = \"{host}\"\naddresses = [\"10.0.{network}.{octet}\"]\ncontrol-plane = {control}\nroot = \"{host}\"\n"
             )
             .unwrap();
         }

@@ -79,7 +79,7 @@ impl Desk {
             if so(&findings) {
                 return findings;
             }
-            if since.elapsed() > Duration::from_mins(2) {
+            if since.elapsed() > Duration::from_mins(5) {
                 // What a finding on the whole is made of.
                 let (_, seen, _) = self.run("inspect", &[]);
                 panic!("{what}: {findings:#?}\n{seen}");
