@@ -99,17 +99,6 @@ fn published(
     }
 }
 
-/// The right to ask about tokens.
-pub(crate) fn reviewing() -> Access {
-    Access {
-        verb: "create".to_owned(),
-        group: "authentication.k8s.io".to_owned(),
-        resource: "tokenreviews".to_owned(),
-        subresource: String::new(),
-        namespace: None,
-    }
-}
-
 /// Asks every API server about every token, or verifies their signatures where nobody may be asked.
 fn judge(
     cluster: &Cluster,
@@ -117,7 +106,7 @@ fn judge(
     request: &Request,
     inventory: &mut Inventory,
 ) -> Result<(), ClusterError> {
-    inventory.may_review = cluster.denied(&[reviewing()])?.is_empty();
+    inventory.may_review = cluster.denied(&[Access::token_review()])?.is_empty();
     let tokens: Vec<HeldToken> = inventory.secrets.iter().filter_map(|s| s.token.clone()).collect();
     if inventory.may_review {
         for server in std::iter::once(cluster).chain(others) {

@@ -150,17 +150,7 @@ fn an_outage_is_planned_by_default_and_taken_when_asked_for() {
 #[test]
 fn a_serving_key_that_signs_tokens_is_replaced_with_them_at_once() {
     let trees = Trees::new(SMALL);
-    let serving = "/etc/kubernetes/pki/apiserver.key";
-    for place in ["m1:/etc/kubernetes/manifests/kube-apiserver.yaml", MANAGER] {
-        let text = trees.text(place);
-        let text = text
-            .replace("/etc/kubernetes/pki/sa.key", serving)
-            .replace("/etc/kubernetes/pki/sa.pub", serving);
-        trees.write(place, &text);
-    }
-    for name in ["sa.key", "sa.pub"] {
-        fs::remove_file(trees.path(&format!("m1:/etc/kubernetes/pki/{name}"))).unwrap();
-    }
+    let serving = trees.sign_by_serving_key();
     for line in [
         "apply --rotate tokens",
         "apply --rotate tokens --strategy window",

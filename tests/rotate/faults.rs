@@ -329,21 +329,7 @@ fn cas_of_one_name_are_told_apart_by_their_keys() {
 #[test]
 fn a_serving_key_that_signs_tokens_is_kept() {
     let trees = Trees::new(SMALL);
-    let (api, manager) = (
-        "m1:/etc/kubernetes/manifests/kube-apiserver.yaml",
-        "m1:/etc/kubernetes/manifests/kube-controller-manager.yaml",
-    );
-    let serving = "/etc/kubernetes/pki/apiserver.key";
-    for place in [api, manager] {
-        let text = trees.text(place);
-        let text = text
-            .replace("/etc/kubernetes/pki/sa.key", serving)
-            .replace("/etc/kubernetes/pki/sa.pub", serving);
-        trees.write(place, &text);
-    }
-    for name in ["sa.key", "sa.pub"] {
-        fs::remove_file(trees.path(&format!("m1:/etc/kubernetes/pki/{name}"))).unwrap();
-    }
+    let serving = trees.sign_by_serving_key();
     let place = format!("m1:{serving}");
     let (key, certificate) =
         (trees.read(&place), trees.read("m1:/etc/kubernetes/pki/apiserver.crt"));

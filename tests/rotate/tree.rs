@@ -191,6 +191,23 @@ impl Trees {
         fs::write(self.dir.path().join(name), text).unwrap();
     }
 
+    /// Tokens are signed by the key of the first API server's certificate, which is returned, and by no other.
+    pub(crate) fn sign_by_serving_key(&self) -> &'static str {
+        let serving = "/etc/kubernetes/pki/apiserver.key";
+        for program in ["kube-apiserver", "kube-controller-manager"] {
+            let place = format!("m1:/etc/kubernetes/manifests/{program}.yaml");
+            let text = self.text(&place);
+            let text = text
+                .replace("/etc/kubernetes/pki/sa.key", serving)
+                .replace("/etc/kubernetes/pki/sa.pub", serving);
+            self.write(&place, &text);
+        }
+        for name in ["sa.key", "sa.pub"] {
+            fs::remove_file(self.path(&format!("m1:/etc/kubernetes/pki/{name}"))).unwrap();
+        }
+        serving
+    }
+
     /// Everything that stands on the machines.
     pub(crate) fn look(&self) -> Snapshot {
         Snapshot::of(self.dir.path(), &self.hosts)

@@ -21,7 +21,7 @@ use rotation_core::facts::signing_key::PublicKeys;
 use rotation_core::plan::document::{Action, Plan, Step};
 use rotation_core::plan::staleness::CredentialKey;
 use rotation_core::world::clock::SystemClock;
-use rotation_core::world::cluster::Cluster;
+use rotation_core::world::cluster::{Access, Cluster};
 use rotation_core::world::interrupt::Interrupt;
 use std::time::Duration;
 
@@ -70,7 +70,7 @@ pub(super) fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
     let interrupt = Interrupt::listen()
         .map_err(|e| Failure::unexpected(format!("cannot listen to signals: {e}")))?;
     let _lock = state.lock()?;
-    let may_review = cluster.denied(&[crate::observe::reviewing()])?.is_empty();
+    let may_review = cluster.denied(&[Access::token_review()])?.is_empty();
     let expected = request.expect_ca.clone().or(published);
     let mut proofs = Proofs { may_review, keys: PublicKeys::default(), ca: expected.clone() };
     if !may_review {

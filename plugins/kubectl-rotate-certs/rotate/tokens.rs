@@ -126,7 +126,7 @@ fn carry(
 ) -> Result<(Steps, Report), Failure> {
     let (clock, interrupt, console) = (drive.clock, drive.interrupt, drive.console);
     let published = cluster.published_ca("kube-system")?;
-    let may_review = cluster.denied(&[reviewing()])?.is_empty();
+    let may_review = cluster.denied(&[Access::token_review()])?.is_empty();
     let canary = Canary {
         cluster,
         others,
@@ -189,15 +189,4 @@ fn told(drive: &Drive<'_>, plan: &Steps, report: &Report) -> Result<(), Failure>
          `kubectl reset-sa-secrets`, and `{0} finish` waits for them",
         console.tool.name
     )))
-}
-
-/// The right to ask about tokens.
-fn reviewing() -> Access {
-    Access {
-        verb: "create".to_owned(),
-        group: "authentication.k8s.io".to_owned(),
-        resource: "tokenreviews".to_owned(),
-        subresource: String::new(),
-        namespace: None,
-    }
 }

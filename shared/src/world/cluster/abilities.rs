@@ -56,6 +56,17 @@ pub struct Access {
 }
 
 impl Access {
+    /// The right to ask an API server about a token.
+    pub fn token_review() -> Self {
+        Self {
+            verb: "create".to_owned(),
+            group: "authentication.k8s.io".to_owned(),
+            resource: "tokenreviews".to_owned(),
+            subresource: String::new(),
+            namespace: None,
+        }
+    }
+
     /// As `kubectl auth can-i` takes it.
     pub fn describe(&self) -> String {
         let mut text = format!("{} {}", self.verb, self.resource);
