@@ -165,8 +165,6 @@ impl<'a> Keeper<'a> {
                     || present.contains(&s.secret.uid)
             }),
             FeedEvent::Lost { message } => {
-                // What comes next is listed anew, and may be filled already with the same bytes.
-                self.window.anew(None);
                 self.away_at = Some(self.clock.uptime());
                 self.remarks.push(Remark::Lost(message));
             }
@@ -178,8 +176,8 @@ impl<'a> Keeper<'a> {
     }
 
     fn saw(&mut self, secret: AccountToken) {
-        let token = secret.token.as_ref().map(|token| token.digest);
-        if !self.window.shown(&secret.secret.uid, token) {
+        if !self.window.shown(&secret.secret.uid, &secret.resource_version, secret.token.is_some())
+        {
             return;
         }
         self.secrets.insert(name_of(&secret), secret);
@@ -189,10 +187,7 @@ impl<'a> Keeper<'a> {
     fn reread(&mut self, step: &Step) {
         let (namespace, name) = (&step.target.namespace, &step.target.name);
         match self.cluster.account_token(namespace, name) {
-            Ok(Some(secret)) => {
-                self.window.anew(Some(&secret.secret.uid));
-                self.saw(secret);
-            }
+            Ok(Some(secret)) => self.saw(secret),
             Ok(None) => {
                 self.secrets.remove(&(namespace.clone(), name.clone()));
             }

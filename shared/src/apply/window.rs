@@ -1,7 +1,6 @@
 //! How many secrets may be empty at a time, and when the controller manager is taken to be dead.
 
 use super::effect::Expectation;
-use crate::facts::credential::Digest;
 use crate::facts::duration::human;
 use crate::facts::identity::Uid;
 use crate::facts::words::count;
@@ -21,8 +20,8 @@ const AT_ONCE: usize = 16;
 #[derive(Debug)]
 pub(super) struct Window {
     empty: HashMap<Uid, Empty>,
-    /// Emptied, and not yet shown so by the feed: the token that each held.
-    unshown: HashMap<Uid, Digest>,
+    /// The version of each, as it was when it was emptied: only what is newer tells of what came then.
+    held: HashMap<Uid, Box<str>>,
     /// Allowed, and not yet emptied.
     allowed: usize,
     patience: Duration,
@@ -36,7 +35,7 @@ struct Empty {
 
 impl Window {
     pub(super) fn new(patience: Duration) -> Self {
-        Self { empty: HashMap::new(), unshown: HashMap::new(), allowed: 0, patience }
+        Self { empty: HashMap::new(), held: HashMap::new(), allowed: 0, patience }
     }
 
     /// What was allowed has been tried.
@@ -44,28 +43,22 @@ impl Window {
         self.allowed = 0;
     }
 
-    /// A secret was emptied of this token.
-    pub(super) fn emptied(&mut self, uid: Uid, held: Digest, now: Duration) {
-        self.unshown.insert(uid.clone(), held);
+    /// A secret of this version was emptied.
+    pub(super) fn emptied(&mut self, uid: Uid, version: &str, now: Duration) {
+        self.held.insert(uid.clone(), version.into());
         self.empty.insert(uid, Empty { since: now, overtaken: false });
     }
 
-    /// The feed shows a secret. Whether that is news: what was under way when it was emptied still shows the old token,
-    /// and would let another one be emptied too many.
-    pub(super) fn shown(&mut self, uid: &Uid, token: Option<Digest>) -> bool {
-        if token.is_some() && self.unshown.get(uid) == token.as_ref() {
+    /// A secret is shown, of this version, with a token or without. Whether that is news: what was under way when it was
+    /// emptied still shows it as it was, and would let another one be emptied too many.
+    pub(super) fn shown(&mut self, uid: &Uid, version: &str, has_token: bool) -> bool {
+        if self.held.get(uid).is_some_and(|held| !is_newer(version, held)) {
             return false;
         }
-        self.unshown.remove(uid);
-        if token.is_some() {
+        if has_token {
             self.filled(uid);
         }
         true
-    }
-
-    /// This secret, or every one, is read anew: what comes next is news, also with the same bytes.
-    pub(super) fn anew(&mut self, uid: Option<&Uid>) {
-        self.unshown.retain(|one, _| uid.is_some_and(|uid| uid != one));
     }
 
     fn filled(&mut self, uid: &Uid) {
@@ -99,13 +92,18 @@ impl Window {
     }
 }
 
+/// Whether a version came after another one of the same object. Versions of Kubernetes are numbers that grow, which it has
+/// promised since 1.35 (KEP-5504) and kept before; of what is none, another one is a newer one.
+fn is_newer(version: &str, than: &str) -> bool {
+    match (version.parse::<u128>(), than.parse::<u128>()) {
+        (Ok(version), Ok(than)) => version > than,
+        _ => version != than,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn held() -> Digest {
-        Digest::of(b"old")
-    }
 
     fn second(n: u64) -> Duration {
         Duration::from_secs(n)
@@ -115,7 +113,7 @@ mod tests {
     fn a_slow_controller_is_not_given_more_and_a_dead_one_nothing() {
         let mut window = Window::new(second(60));
         assert_eq!(window.next(second(0)), Expectation::Holds);
-        window.emptied("a".into(), held(), second(0));
+        window.emptied("a".into(), "9", second(0));
         assert_eq!(window.next(second(5)), Expectation::Holds);
         assert!(matches!(window.next(second(6)), Expectation::Wait(_)));
         assert!(matches!(window.next(second(61)), Expectation::Moved(_)));
@@ -126,12 +124,12 @@ mod tests {
     #[test]
     fn one_that_is_stuck_by_itself_holds_up_nobody() {
         let mut window = Window::new(second(60));
-        window.emptied("stuck".into(), held(), second(0));
-        window.emptied("b".into(), held(), second(0));
+        window.emptied("stuck".into(), "9", second(0));
+        window.emptied("b".into(), "9", second(0));
         window.filled(&"b".into());
         window.tried();
         assert!(matches!(window.next(second(6)), Expectation::Wait(_)), "not yet known");
-        window.emptied("c".into(), held(), second(1));
+        window.emptied("c".into(), "9", second(1));
         window.filled(&"c".into());
         assert_eq!(window.next(second(600)), Expectation::Holds);
     }
@@ -144,7 +142,7 @@ mod tests {
         }
         assert!(matches!(window.next(second(0)), Expectation::Wait(_)), "one too many");
         for number in 0..AT_ONCE {
-            window.emptied(number.to_string().as_str().into(), held(), second(0));
+            window.emptied(number.to_string().as_str().into(), "9", second(0));
         }
         window.tried();
         // Filled one after the other, as a controller does that dies then.
@@ -152,12 +150,12 @@ mod tests {
             window.filled(&number.to_string().as_str().into());
             let late = format!("late-{number}");
             assert_eq!(window.next(second(4)), Expectation::Holds);
-            window.emptied(late.as_str().into(), held(), second(4));
+            window.emptied(late.as_str().into(), "9", second(4));
             window.tried();
         }
         window.filled(&"late-0".into());
         assert_eq!(window.next(second(5)), Expectation::Holds);
-        window.emptied("last".into(), held(), second(5));
+        window.emptied("last".into(), "9", second(5));
         window.tried();
         for at in [5, 6, 30] {
             assert!(matches!(window.next(second(at)), Expectation::Wait(_)), "{at}");
@@ -169,21 +167,22 @@ mod tests {
     fn news_from_before_it_was_emptied_fills_nothing() {
         let mut window = Window::new(second(60));
         let uid = Uid::from("a");
-        window.emptied("a".into(), held(), second(0));
-        assert!(!window.shown(&uid, Some(held())), "under way when it was emptied");
-        assert_eq!(window.empty.len(), 1);
-        // Shown empty, the same bytes are a new token: the key has not changed.
-        assert!(window.shown(&uid, None));
-        assert!(window.shown(&uid, Some(held())));
-        assert!(window.empty.is_empty());
-        // Another token, and one that was read anew, are news at once.
-        window.emptied("a".into(), held(), second(1));
-        assert!(window.shown(&uid, Some(Digest::of(b"new"))));
-        for which in [Some(&uid), None] {
-            window.emptied("a".into(), held(), second(2));
-            window.anew(which);
-            assert!(window.shown(&uid, Some(held())));
-            assert!(window.empty.is_empty());
+        window.emptied("a".into(), "9", second(0));
+        for before in ["8", "9"] {
+            assert!(!window.shown(&uid, before, true), "under way when it was emptied");
         }
+        assert_eq!(window.empty.len(), 1);
+        assert!(window.shown(&uid, "10", false));
+        assert_eq!(window.empty.len(), 1);
+        // The same bytes are a new token where the key has not changed, whether or not it was seen empty.
+        assert!(window.shown(&uid, "11", true));
+        assert!(window.empty.is_empty());
+        window.emptied("a".into(), "11", second(1));
+        assert!(window.shown(&uid, "13", true));
+        assert!(window.empty.is_empty());
+        // Of another server's own kind.
+        window.emptied("a".into(), "v-9", second(2));
+        assert!(!window.shown(&uid, "v-9", true));
+        assert!(window.shown(&uid, "v-10", true));
     }
 }

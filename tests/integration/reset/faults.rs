@@ -27,6 +27,7 @@ pub(crate) fn cases() -> Vec<Case> {
         orphans_foreigners_and_what_is_going_are_left_alone;
         an_account_with_several_secrets;
         what_the_cleaner_made_invalid_is_renewed_by_name;
+        a_refill_with_the_same_bytes_is_seen_however_late;
         the_commands_own_credential_is_never_reset;
         the_api_server_comes_back_with_another_certificate;
         a_watch_that_expires_is_begun_anew;
@@ -379,6 +380,24 @@ fn what_the_cleaner_made_invalid_is_renewed_by_name() {
     let secret = world.api.get("secrets", "default", "deployer-by-hand").unwrap();
     assert!(secret["metadata"]["labels"][invalid].is_null());
     assert!(world.accepts(&world.token("default", "deployer-by-hand").unwrap()));
+}
+
+fn a_refill_with_the_same_bytes_is_seen_however_late() {
+    let world = accounts::start();
+    world.api.change("secrets", "default", "deployer-by-hand", |secret| {
+        secret["metadata"]["labels"]["kubernetes.io/legacy-token-invalid-since"] =
+            "2026-01-01".into();
+    });
+    let sandbox = sandbox(&world);
+    // Who follows the secrets lists them for the first time when it was emptied and filled already: by the same key, so with
+    // the same token.
+    let lists = "/api/v1/namespaces/default/secrets";
+    let before = sandbox.run("deployer-by-hand --recycle none --dry-run");
+    before.exits(3);
+    let looked = world.api.count("GET", lists);
+    world.api.fault(Fault::on("GET", lists).after(looked + 1).delay(Duration::from_secs(2)));
+    sandbox.run("deployer-by-hand --recycle none --yes --timeout 20s").exits(0);
+    assert_eq!(world.key("default", "deployer-by-hand"), "old");
 }
 
 fn the_commands_own_credential_is_never_reset() {

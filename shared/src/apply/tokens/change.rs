@@ -118,12 +118,12 @@ impl Keeper<'_> {
             other => other,
         };
         match (&effect, &step.action) {
-            (Effect::Made, Action::RefillToken { token_sha256, .. }) => {
+            (Effect::Made, Action::RefillToken { .. }) => {
                 self.emptied.insert(uid.clone());
-                self.window.emptied(uid.clone(), *token_sha256, self.clock.uptime());
-                if let Some(secret) =
-                    self.secrets.get_mut(&(step.target.namespace.clone(), step.target.name.clone()))
-                {
+                let name = (step.target.namespace.clone(), step.target.name.clone());
+                if let Some(secret) = self.secrets.get_mut(&name) {
+                    let now = self.clock.uptime();
+                    self.window.emptied(uid.clone(), &secret.resource_version, now);
                     secret.token = None;
                 }
             }
