@@ -3,7 +3,7 @@
 use super::adopt;
 use super::chains::{self, Checked};
 use super::choose;
-use super::cluster_file::{Cluster, Where};
+use super::cluster_file::{Cluster, Named, Where};
 use super::consumers;
 use super::document::{
     Authority, ComponentPlan, FilePlan, HostPlan, Plan, SCHEMA_VERSION, TrackPlan,
@@ -24,9 +24,11 @@ use rotation_core::facts::credential::Digest;
 use rotation_core::facts::exit::{Exit, Fault};
 use rotation_core::facts::kubeconfig::Kubeconfig;
 use rotation_core::facts::x509::Certificate;
-use rotation_core::world::hosts::change::{self, ChangeError, State, Way};
+use rotation_core::world::beside;
+use rotation_core::world::hosts::change::{self, ChangeError, Looked, State, Way};
+use rotation_core::world::hosts::ssh;
 use rotation_core::world::interrupt::Interrupt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use zeroize::Zeroizing;
 
 /// Components in the order in which they are restarted.
@@ -232,9 +234,12 @@ fn lay_out(
         contents: BTreeMap::new(),
         extra: extra(made),
     };
-    for machine in machines {
+    let laid = beside::each(machines, ssh::CONNECTIONS, |machine| {
+        lay(wanted, machine, made, &programs, &stamp, interrupt)
+    });
+    for (machine, laid) in machines.iter().zip(laid) {
         let published = published(machine);
-        let host = host(wanted, machine, made, &programs, &stamp, &mut drawn.contents, interrupt)?;
+        let host = host(wanted, machine, laid?, &mut drawn.contents)?;
         let root = host.files.iter().find(|file| Some(&file.path) == published.as_ref());
         if let Some(root) = root.filter(|_| drawn.plan.root_ca.is_empty()) {
             drawn.plan.root_ca = root.versions.clone();
@@ -355,27 +360,48 @@ fn track(pair: &Pair) -> TrackPlan {
     }
 }
 
-fn host(
-    wanted: &Wanted<'_>,
+/// A machine's files, and what stands at each.
+struct Laid<'a> {
+    named: &'a Named,
+    uses: Vec<Used>,
+    slots: Vec<Slot>,
+    /// What stands at each of them, and at those whose mode and owner they have.
+    looked: BTreeMap<String, Looked>,
+}
+
+fn lay<'a>(
+    wanted: &Wanted<'a>,
     machine: &Machine,
     made: &Generation,
     programs: &Programs,
     stamp: &str,
-    contents: &mut BTreeMap<[u8; 32], Zeroizing<Vec<u8>>>,
     interrupt: &Interrupt,
-) -> Result<HostPlan, Obstacle> {
+) -> Result<Laid<'a>, Obstacle> {
     let named = wanted.cluster.machine(&machine.name);
     let named = named.ok_or_else(|| Failure::unexpected("a machine without a name"))?;
     let uses = slots::uses(machine, programs);
     let slots = slots::slots(machine, &named.flags, &uses, made, made.strategy, stamp)?;
-    let paths: Vec<&str> = slots.iter().map(|slot| slot.path.as_str()).collect();
-    let likes: Vec<&str> = slots.iter().map(|slot| slot.like.as_str()).collect();
-    let look = |paths: &[&str]| {
-        change::look(&named.carrier, paths, interrupt).map_err(|why| failed(&machine.name, &why))
+    let paths = slots.iter().flat_map(|slot| [slot.path.as_str(), slot.like.as_str()]);
+    let paths: Vec<&str> = paths.collect::<BTreeSet<_>>().into_iter().collect();
+    let looked = change::look(&named.carrier, &paths, interrupt)
+        .map_err(|why| failed(&machine.name, &why))?;
+    let looked = paths.into_iter().map(str::to_owned).zip(looked).collect();
+    Ok(Laid { named, uses, slots, looked })
+}
+
+fn host(
+    wanted: &Wanted<'_>,
+    machine: &Machine,
+    laid: Laid<'_>,
+    contents: &mut BTreeMap<[u8; 32], Zeroizing<Vec<u8>>>,
+) -> Result<HostPlan, Obstacle> {
+    let Laid { named, uses, slots, looked } = laid;
+    let at = |path: &String| {
+        looked.get(path).ok_or_else(|| Failure::unexpected(format!("nobody looked at `{path}`")))
     };
-    let (now, likes) = (look(&paths)?, look(&likes)?);
     let mut files = Vec::new();
-    for ((slot, now), like) in slots.iter().zip(now).zip(likes) {
+    for slot in &slots {
+        let (now, like) = (at(&slot.path)?, at(&slot.like)?);
         let file = file(slot, &like.mode, &like.owner, contents);
         if *file.at(super::stage::Stage::Before) != now.state {
             return Err(Failure::refused(format!(

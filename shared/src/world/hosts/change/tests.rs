@@ -101,6 +101,33 @@ fn what_stands_where_a_file_should_is_not_followed() {
 }
 
 #[test]
+fn without_a_shell_the_same_is_seen() {
+    let tree = Tree::new();
+    let at = |name: &str| tree.0.path().join(name);
+    fs::write(at("file"), "some\n").expect("written");
+    fs::write(at("a b'c"), "").expect("written");
+    fs::set_permissions(at("file"), fs::Permissions::from_mode(0o640)).expect("changed");
+    fs::create_dir(at("directory")).expect("made");
+    symlink("file", at("link")).expect("a link");
+    symlink("/nowhere", at("broken")).expect("a link");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        at("fifo"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR,
+        0,
+    )
+    .expect("a FIFO");
+    let paths =
+        ["/file", "/a b'c", "/directory", "/link", "/broken", "/fifo", "/gone", "/file/below"];
+    let orders = paths.map(|path| Order::Look { path });
+    let by_shell = tree.carry(&orders).expect("looked");
+    let carrier = Carrier::Here { root: tree.0.path().to_owned(), limit: Duration::from_secs(1) };
+    let seen = look(&carrier, &paths, &Interrupt::never()).expect("looked");
+    assert_eq!(seen.into_iter().map(Did::Looked).collect::<Vec<_>>(), by_shell);
+}
+
+#[test]
 fn one_rotation_at_a_time() {
     let tree = Tree::new();
     let lock = |id| Order::Lock { id, words: "by ann since noon" };
