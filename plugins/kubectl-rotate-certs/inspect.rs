@@ -20,4 +20,5 @@ pub(crate) mod observe;
 pub(crate) mod places;
 pub(crate) mod reading;
 pub(crate) mod table;
+pub(crate) mod tree;
 pub(crate) mod waivers;

@@ -38,8 +38,14 @@ pub(crate) fn patterns(layouts: &[Places]) -> Vec<String> {
     patterns
 }
 
-/// Which further files those name that were seen: kubeconfigs, manifests, settings, processes.
-pub(crate) fn mentioned(seen: &HostSeen, layouts: &[Places], programs: &Programs) -> Vec<String> {
+/// Which further files those name that were seen: kubeconfigs, manifests, settings, processes. `read` keeps what each
+/// kubeconfig names, for whoever asks again.
+pub(crate) fn mentioned(
+    seen: &HostSeen,
+    layouts: &[Places],
+    programs: &Programs,
+    read: &mut BTreeMap<String, Vec<String>>,
+) -> Vec<String> {
     let mut paths = Vec::new();
     let mut kubeconfigs = Vec::new();
     for (path, wanted) in forms(seen, layouts) {
@@ -62,11 +68,8 @@ pub(crate) fn mentioned(seen: &HostSeen, layouts: &[Places], programs: &Programs
     for path in kubeconfigs {
         match bytes(seen, &path) {
             Some(bytes) => {
-                let pieces = kubeconfig::read(&path, bytes).unwrap_or_default();
-                paths.extend(pieces.into_iter().filter_map(|piece| match piece.source {
-                    Source::File(path) => Some(path),
-                    Source::Here(_) | Source::Damaged | Source::Program => None,
-                }));
+                let named = read.entry(path).or_insert_with_key(|path| files_of(path, bytes));
+                paths.extend(named.iter().cloned());
             }
             None => paths.push(path),
         }
@@ -75,6 +78,16 @@ pub(crate) fn mentioned(seen: &HostSeen, layouts: &[Places], programs: &Programs
     paths.sort();
     paths.dedup();
     paths
+}
+
+/// Files that a kubeconfig names.
+fn files_of(path: &str, bytes: &[u8]) -> Vec<String> {
+    let pieces = kubeconfig::read(path, bytes).unwrap_or_default();
+    let file = |piece: Piece| match piece.source {
+        Source::File(path) => Some(path),
+        Source::Here(_) | Source::Damaged | Source::Program => None,
+    };
+    pieces.into_iter().filter_map(file).collect()
 }
 
 fn named(uses: &[Use], paths: &mut Vec<String>, kubeconfigs: &mut Vec<String>) {

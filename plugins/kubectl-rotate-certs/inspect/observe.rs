@@ -9,6 +9,7 @@ use super::host::{self, Looked};
 use super::machines::{self, Machine, Way};
 use super::places::Places;
 use super::reading::Reading;
+use super::tree;
 use rotation_core::cli::console::Console;
 use rotation_core::cli::failure::Failure;
 use rotation_core::facts::bosh::InstanceName;
@@ -21,16 +22,12 @@ use rotation_core::plan::certificate::{LayoutRow, SetFile};
 use rotation_core::plan::inventory::{Beyond, Matrix, Named};
 use rotation_core::world::beside;
 use rotation_core::world::hosts::bosh::{BoshError, CONNECTIONS};
-use rotation_core::world::hosts::local;
 use rotation_core::world::hosts::ssh::{self, SshError};
 use rotation_core::world::interrupt::Interrupt;
 use rotation_core::world::survey;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// How often named files may name further ones: a process a kubeconfig, and that a certificate.
-const ROUNDS: usize = 3;
 
 /// What was gathered.
 pub(crate) struct Gathered {
@@ -174,18 +171,8 @@ pub(crate) fn interrupt(args: &SourceArgs, watches: bool) -> Result<Interrupt, F
 }
 
 impl Asked<'_> {
-    /// A tree, and what its files name.
     fn root(&self, directory: &Path) -> HostSeen {
-        let mut seen = local::look(directory, self.patterns);
-        seen.processes = local::processes(directory, |arguments| self.programs.knows(arguments));
-        for _ in 0..ROUNDS {
-            let more = host::mentioned(&seen, self.layouts, self.programs);
-            if more.is_empty() {
-                break;
-            }
-            seen.files.extend(local::look(directory, &more).files);
-        }
-        seen
+        tree::look(directory, self.patterns, self.layouts, self.programs)
     }
 
     /// A machine by ssh; what is wrong with it alone is the inner error.

@@ -151,7 +151,7 @@ fn needs(leaving: &Certificate, machines: &[Machine]) -> Option<String> {
             let mut found = false;
             each_block(bytes, &mut |block| {
                 let leaf = certificate(block).filter(|leaf| !leaf.is_ca());
-                found |= leaf.is_some_and(|leaf| leaf.is_signed_by(leaving));
+                found |= leaf.is_some_and(|leaf| leaf.is_issued_by(leaving));
             });
             if found && shown.is_none() {
                 shown = Some(format!(
@@ -201,7 +201,7 @@ fn is_ours(track: Track, ca: &Certificate, other: &Certificate, machines: &[Mach
             ours |= key_of(block) == Some(ca.key_digest());
             if let Some(found) = certificate(block) {
                 let served = track == Track::Cluster && !in_pem && found.der() == ca.der();
-                ours |= served || (!found.is_ca() && found.is_signed_by(ca));
+                ours |= served || (!found.is_ca() && found.is_issued_by(ca));
             }
         });
     }

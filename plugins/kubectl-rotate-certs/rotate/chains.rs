@@ -212,7 +212,7 @@ impl Known {
         let of = || {
             !leaf.is_ca()
                 && held.contains(leaf.key_digest().as_bytes())
-                && (leaf.is_signed_by(&pair.old) || leaf.is_signed_by(&pair.new))
+                && (leaf.is_issued_by(&pair.old) || leaf.is_issued_by(&pair.new))
         };
         *self.signers.entry((pair.track, fingerprint(leaf))).or_insert_with(of)
     }

@@ -16,6 +16,7 @@ use rotation_core::facts::private_key::{KeyType, PrivateKey};
 use rotation_core::facts::x509::{Block, Certificate, KeyKind, encode, read_pem};
 use rotation_core::world::interrupt::Interrupt;
 use rotation_core::world::keys;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use zeroize::Zeroizing;
 
@@ -79,7 +80,7 @@ impl Generation {
     /// The CA that signed a certificate.
     pub(crate) fn signer<'a>(&'a self, leaf: &Certificate) -> Option<&'a Pair> {
         self.pairs.iter().find(|pair| {
-            pair.old.certificate.as_ref().is_some_and(|ca| !leaf.is_ca() && leaf.is_signed_by(ca))
+            pair.old.certificate.as_ref().is_some_and(|ca| !leaf.is_ca() && leaf.is_issued_by(ca))
         })
     }
 }
@@ -244,6 +245,21 @@ fn key_type(kind: &KeyKind) -> KeyType {
     }
 }
 
+/// A certificate that one of today's CAs signed.
+struct Leaf {
+    certificate: Certificate,
+    track: Track,
+    /// Where it was seen first.
+    place: String,
+}
+
+impl Leaf {
+    /// SHA-256 of its public key.
+    fn key(&self) -> [u8; 32] {
+        *self.certificate.key_digest().as_bytes()
+    }
+}
+
 /// Each certificate that one of today's CAs signed, with a key of its own of the same kind.
 fn leaves(
     generation: &mut Generation,
@@ -251,19 +267,18 @@ fn leaves(
     now: Timestamp,
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
-    let mut found: BTreeMap<[u8; 32], Certificate> = BTreeMap::new();
-    let mut places: BTreeMap<[u8; 32], String> = BTreeMap::new();
+    let mut found: BTreeMap<[u8; 32], Leaf> = BTreeMap::new();
     let mut held: BTreeSet<[u8; 32]> = BTreeSet::new();
     for machine in machines {
         for (path, file) in &machine.seen.files {
             let Ok(bytes) = &file.content else { continue };
             each_block(bytes, &mut |block| {
-                if let Some(leaf) = certificate(block)
-                    && generation.signer(&leaf).is_some()
+                if let Some(certificate) = certificate(block)
+                    && let Entry::Vacant(entry) = found.entry(*certificate.fingerprint().as_bytes())
+                    && let Some(pair) = generation.signer(&certificate)
                 {
                     let place = format!("{}:{path}", machine.name);
-                    places.entry(*leaf.fingerprint().as_bytes()).or_insert(place);
-                    found.entry(*leaf.fingerprint().as_bytes()).or_insert(leaf);
+                    entry.insert(Leaf { track: pair.old.track, certificate, place });
                 }
                 if let Some(key) = key_of(block) {
                     held.insert(*key.as_bytes());
@@ -273,14 +288,13 @@ fn leaves(
     }
     // A certificate whose key is on no machine is somebody else's copy: a new one would fit no key there.
     let (found, keyless): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        found.into_iter().partition(|(_, leaf)| held.contains(leaf.key_digest().as_bytes()));
-    let place = |fingerprint: &[u8; 32]| places.get(fingerprint).map_or("", String::as_str);
+        found.into_iter().partition(|(_, leaf)| held.contains(&leaf.key()));
     generation.keyless = keyless
-        .iter()
-        .map(|(fingerprint, leaf)| format!("{} in {}", leaf.subject(), place(fingerprint)))
+        .values()
+        .map(|leaf| format!("{} in {}", leaf.certificate.subject(), leaf.place))
         .collect();
     let mut olds: BTreeMap<[u8; 32], KeyType> =
-        found.values().map(|leaf| (*leaf.key_digest().as_bytes(), key_type(leaf.key()))).collect();
+        found.values().map(|leaf| (leaf.key(), key_type(leaf.certificate.key()))).collect();
     let coupled = coupled(generation, machines, &olds)?;
     olds.retain(|key, _| !coupled.contains_key(key));
     let kinds: Vec<KeyType> = olds.values().copied().collect();
@@ -300,10 +314,9 @@ fn leaves(
         generation.probe = Some(probe(authority, now)?);
     }
     for (fingerprint, leaf) in found {
-        let key = generation.keys.get(leaf.key_digest().as_bytes());
-        let signer = generation.signer(&leaf).and_then(|pair| authorities.get(&pair.old.track));
-        let (Some(key), Some(signer)) = (key, signer) else { continue };
-        let new = renewed(&leaf, key, signer, now)?;
+        let key = generation.keys.get(&leaf.key());
+        let (Some(key), Some(signer)) = (key, authorities.get(&leaf.track)) else { continue };
+        let new = renewed(&leaf.certificate, key, signer, now)?;
         generation.leaves.insert(fingerprint, new);
     }
     Ok(())
@@ -334,20 +347,15 @@ fn coupled(
     Ok(coupled)
 }
 
-/// Every block of a file, those inside a kubeconfig as well.
-pub(crate) fn each_block(bytes: &[u8], each: &mut dyn FnMut(&Block)) {
+/// Every block of a file, those inside a kubeconfig as well; returns the kubeconfig where it is one.
+pub(crate) fn each_block(bytes: &[u8], each: &mut dyn FnMut(&Block)) -> Option<Kubeconfig> {
     let pem = read_pem(bytes);
     if !pem.blocks.is_empty() {
         pem.blocks.iter().for_each(each);
-        return;
+        return None;
     }
-    let Some(config) = std::str::from_utf8(bytes)
-        .ok()
-        .filter(|text| text.contains("clusters"))
-        .and_then(Kubeconfig::read)
-    else {
-        return;
-    };
+    let text = std::str::from_utf8(bytes).ok().filter(|text| text.contains("clusters"))?;
+    let config = Kubeconfig::read(text)?;
     let mut words: Vec<&str> = Vec::new();
     for cluster in &config.clusters {
         words.extend(cluster.cluster.certificate_authority_data.as_deref());
@@ -361,6 +369,7 @@ pub(crate) fn each_block(bytes: &[u8], each: &mut dyn FnMut(&Block)) {
         let held = Zeroizing::new(held);
         read_pem(&held).blocks.iter().for_each(&mut *each);
     }
+    Some(config)
 }
 
 fn probe(authority: &Authority, now: Timestamp) -> Result<(Certificate, PrivateKey), Failure> {

@@ -60,7 +60,7 @@ fn signed(olds: &[Old], machines: &[Machine]) -> Vec<(Track, String, Certificate
                 }
                 let signer = olds
                     .iter()
-                    .find(|old| old.certificate.as_ref().is_some_and(|ca| leaf.is_signed_by(ca)));
+                    .find(|old| old.certificate.as_ref().is_some_and(|ca| leaf.is_issued_by(ca)));
                 if let Some(old) = signer {
                     found.push((old.track, format!("{}:{path}", machine.name), leaf));
                 }
@@ -85,7 +85,7 @@ fn dead(olds: &[Old], machines: &[Machine], now: Timestamp) -> Vec<String> {
     });
     for (place, bytes) in vital {
         let ended = certificates(bytes).into_iter().find(|leaf| {
-            let ours = |old: &Old| old.certificate.as_ref().is_some_and(|ca| leaf.is_signed_by(ca));
+            let ours = |old: &Old| old.certificate.as_ref().is_some_and(|ca| leaf.is_issued_by(ca));
             !leaf.is_ca() && leaf.not_after() <= now && olds.iter().any(ours)
         });
         dead.extend(ended.map(|leaf| format!("{} in {place}", leaf.subject())));

@@ -61,8 +61,9 @@ pub(super) fn cluster_info(
         if bundle_of(text) == CaBundle::of(&pem) {
             return None;
         }
-        let new =
-            rewrite::kubeconfig(text.as_bytes(), &|_| Some(Zeroizing::new(pem.clone())), &|_| None);
+        let authority = |_: &[u8]| Some(Zeroizing::new(pem.clone()));
+        let config = Kubeconfig::read(text)?;
+        let new = rewrite::kubeconfig(text.as_bytes(), &config, &authority, &|_| None);
         Some(json!({ "kubeconfig": new.ok()?.as_str() }))
     })
 }

@@ -5,6 +5,7 @@ use crate::inspect::flags::Programs;
 use crate::inspect::host::{self, Looked};
 use crate::inspect::places::Places;
 use crate::inspect::reading::Reading;
+use crate::inspect::tree;
 use rotation_core::cli::failure::Failure;
 use rotation_core::facts::exit::Exit;
 use rotation_core::facts::host::{FileFault, HostSeen};
@@ -17,8 +18,6 @@ use rotation_core::world::interrupt::Interrupt;
 use std::path::Path;
 use std::time::Duration;
 
-/// How often named files may name further ones: a process a kubeconfig, and that a certificate.
-const ROUNDS: usize = 3;
 /// A machine that does not answer is asked so often.
 const TRIES: u8 = 3;
 /// Between two tries.
@@ -56,7 +55,7 @@ pub(crate) fn look(named: &[Named], interrupt: &Interrupt) -> Result<Vec<Machine
         patterns.extend(named.more.iter().cloned());
         let seen = match &named.carrier {
             Carrier::Here { root, .. } => {
-                Ok(tree(root, named.place, &patterns, &layouts, &programs))
+                Ok(here(root, named.place, &patterns, &layouts, &programs))
             }
             Carrier::Ssh { settings, machine } => {
                 let mut tries = TRIES;
@@ -79,27 +78,18 @@ pub(crate) fn look(named: &[Named], interrupt: &Interrupt) -> Result<Vec<Machine
     beside::each(named, ssh::CONNECTIONS, one).into_iter().collect()
 }
 
-fn tree(
+fn here(
     root: &Path,
     place: Where,
     patterns: &[String],
     layouts: &[Places],
     programs: &Programs,
 ) -> HostSeen {
-    let mut seen = local::look(root, patterns);
-    // What else runs where a consumer's file stands is none of the cluster's.
-    if place == Where::Outside {
-        return seen;
+    match place {
+        // What else runs where a consumer's file stands is none of the cluster's.
+        Where::Outside => local::look(root, patterns),
+        Where::ControlPlane | Where::Worker => tree::look(root, patterns, layouts, programs),
     }
-    seen.processes = local::processes(root, |arguments| programs.knows(arguments));
-    for _ in 0..ROUNDS {
-        let more = host::mentioned(&seen, layouts, programs);
-        if more.is_empty() {
-            break;
-        }
-        seen.files.extend(local::look(root, &more).files);
-    }
-    seen
 }
 
 /// What cannot be read would be left out, and break with the old generation's end.

@@ -72,14 +72,15 @@ pub(crate) fn pem(
     Ok(out)
 }
 
-/// Exchanges what is embedded in a kubeconfig; both functions get PEM and give PEM, or nothing where it stays.
+/// Exchanges what is embedded in a kubeconfig, which was read before; both functions get PEM and give PEM, or nothing where
+/// it stays.
 pub(crate) fn kubeconfig(
     bytes: &[u8],
+    config: &Kubeconfig,
     authority: &dyn Fn(&[u8]) -> Option<Text>,
     client: &dyn Fn(&[u8]) -> Option<Text>,
 ) -> Result<Text, RewriteError> {
     let text = std::str::from_utf8(bytes).map_err(|_| RewriteError::NotText)?;
-    let config = Kubeconfig::read(text).ok_or(RewriteError::NotText)?;
     let mut out = Zeroizing::new(text.to_owned());
     let mut exchange = |word: &str, with: &dyn Fn(&[u8]) -> Option<Text>| {
         let Ok(held) = STANDARD.decode(word.trim()) else { return Ok(()) };
@@ -136,12 +137,14 @@ mod tests {
         let swap = |from: &'static [u8], to: &'static str| {
             move |held: &[u8]| (held == from).then(|| Zeroizing::new(to.to_owned()))
         };
-        let new = kubeconfig(text.as_bytes(), &swap(b"CA", "BOTH"), &swap(b"KEY", "NEW"));
+        let config = |text| Kubeconfig::read(text).expect("a kubeconfig");
+        let (ca, key) = (swap(b"CA", "BOTH"), swap(b"KEY", "NEW"));
+        let new = kubeconfig(text.as_bytes(), &config(text), &ca, &key);
         let new = new.expect("a kubeconfig");
         assert_eq!(*new, text.replace("Q0E=", "Qk9USA==").replace("S0VZ", "TkVX"));
         let folded = "clusters:\n- cluster:\n    certificate-authority-data: >-\n      Q0\n      E=\n  name: c\n";
         let all = |_: &[u8]| Some(Zeroizing::new("x".to_owned()));
-        let result = kubeconfig(folded.as_bytes(), &all, &all);
+        let result = kubeconfig(folded.as_bytes(), &config(folded), &all, &all);
         assert!(matches!(result, Err(RewriteError::Folded)) || result.is_ok_and(|t| *t == folded));
     }
 }

@@ -159,7 +159,7 @@ enum Kind {
     /// Certificates that are shown, or their keys.
     Presenter,
     /// CA and client of a kubeconfig.
-    Kubeconfig,
+    Kubeconfig(Kubeconfig),
     /// The key that signs tokens.
     TokenSigner,
     /// The keys by which they are checked.
@@ -176,7 +176,7 @@ impl Kind {
             Self::Signer(track) => format!("signing {track} CA"),
             Self::AuthorityKey(track) => format!("key of the {track} CA"),
             Self::Presenter => "certificate or its key".to_owned(),
-            Self::Kubeconfig => "kubeconfig".to_owned(),
+            Self::Kubeconfig(_) => "kubeconfig".to_owned(),
             Self::TokenSigner => "key that signs tokens".to_owned(),
             Self::TokenVerifier => "keys that check tokens".to_owned(),
         }
@@ -194,7 +194,7 @@ impl Work<'_> {
     fn kind(&self, path: &str, bytes: &[u8]) -> Option<Kind> {
         let generation = self.generation;
         let (mut tracks, mut shows, mut keys, mut checks) = (Vec::new(), false, Vec::new(), false);
-        each_block(bytes, &mut |block| {
+        let config = each_block(bytes, &mut |block| {
             if let Some(found) = certificate(block) {
                 shows |= generation.leaves.contains_key(found.fingerprint().as_bytes());
                 if let Some(pair) = generation.pairs.iter().find(|pair| pair.is_of(&found))
@@ -211,11 +211,8 @@ impl Work<'_> {
             checks |=
                 public_of(block).is_some_and(|key| self.tokens().is_some_and(|p| p.old.key == key));
         });
-        let is_kubeconfig = (shows || !tracks.is_empty())
-            && !contains(bytes, b"-----BEGIN ")
-            && std::str::from_utf8(bytes).ok().and_then(Kubeconfig::read).is_some();
-        if is_kubeconfig {
-            return Some(Kind::Kubeconfig);
+        if let Some(config) = config {
+            return (shows || !tracks.is_empty()).then_some(Kind::Kubeconfig(config));
         }
         if shows {
             return Some(Kind::Presenter);
@@ -282,8 +279,8 @@ impl Work<'_> {
             }
             Kind::TokenSigner if stage >= Stage::Sign => self.keys(bytes),
             Kind::TokenVerifier => self.verifier(bytes, stage),
-            Kind::Kubeconfig => {
-                rewrite::kubeconfig(bytes, &|held| self.trust(held, stage).ok(), &|held| {
+            Kind::Kubeconfig(config) => {
+                rewrite::kubeconfig(bytes, config, &|held| self.trust(held, stage).ok(), &|held| {
                     (stage >= Stage::Switch).then(|| self.presented(held).ok()).flatten()
                 })
             }
@@ -587,10 +584,6 @@ fn point(text: &str, flag: &str, value: &str) -> Option<String> {
         .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | ']' | '\\'))
         .unwrap_or(rest.len());
     Some(format!("{}{value}{}", &text[..start], &rest[end..]))
-}
-
-fn contains(bytes: &[u8], word: &[u8]) -> bool {
-    bytes.windows(word.len()).any(|window| window == word)
 }
 
 #[cfg(test)]

@@ -276,6 +276,11 @@ impl Certificate {
             .map_or(Signed::No, |parts| signature::check(&parts, &issuer.spki))
     }
 
+    /// Whether that CA issued it: by name, and then by signature.
+    pub fn is_issued_by(&self, issuer: &Self) -> bool {
+        self.issuer() == issuer.subject() && self.is_signed_by(issuer)
+    }
+
     /// Whether this signature was made by that key, seen beyond doubt.
     pub fn is_signed_by(&self, issuer: &Self) -> bool {
         self.signed_by(issuer) == Signed::Yes
