@@ -2,6 +2,7 @@
 
 use crate::tree::{LARGE, SMALL, Set, Trees, dated};
 use forge::Draft;
+use schema::Schema;
 use std::fs;
 use std::time::Duration;
 
@@ -62,6 +63,11 @@ fn a_plan_says_what_it_comes_to() {
     for one in document["checked"].as_array().unwrap() {
         assert!(one["pairs"].as_u64().unwrap() >= one["shown"].as_u64().unwrap() * 2, "{one}");
     }
+    let schema = Schema::closed(include_str!("../../docs/schemas/certificates-plan.schema.json"));
+    schema.accept(&document);
+    trees.run("plan --write").ends(3, &[]);
+    let written = fs::read(trees.root().join("rotation/plan.json")).unwrap();
+    schema.accept(&serde_json::from_slice(&written).unwrap());
     let sh = trees.run("plan -o sh");
     assert!(
         sh.stdout.starts_with("#!/bin/sh") && !sh.stdout.contains("timetable"),
