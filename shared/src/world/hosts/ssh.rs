@@ -120,7 +120,11 @@ pub(in crate::world) fn arguments(
 /// What looks at a machine, whoever carries it there.
 pub(super) fn script(patterns: &[String], programs: &[&str], mark: &str) -> String {
     let quoted = patterns.join("\n").replace('\'', "'\\''");
-    let script = SCRIPT.replace("@MARK@", mark).replace("@PROGRAMS@", &programs.join(" | "));
+    let anywhere: Vec<String> = programs.iter().map(|name| format!("*{name}*")).collect();
+    let script = SCRIPT
+        .replace("@MARK@", mark)
+        .replace("@PROGRAMS@", &programs.join(" | "))
+        .replace("@ANYWHERE@", &anywhere.join(" | "));
     format!("patterns='{quoted}'\nlimit={HOST_FILE_LIMIT}\n{script}")
 }
 

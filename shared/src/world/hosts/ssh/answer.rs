@@ -119,7 +119,11 @@ fn process(rest: &str) -> Option<(ProcessSeen, String)> {
     Some((process, decode(stat).ok()?))
 }
 
+/// A word: as it is behind `=`, else in base64.
 fn decode(text: &str) -> Result<String, Broken> {
+    if let Some(plain) = text.strip_prefix('=') {
+        return Ok(plain.to_owned());
+    }
     let bytes = STANDARD.decode(text).map_err(|_| Broken::Damaged)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
@@ -140,7 +144,7 @@ mod tests {
             encode("7 (a b) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 6000 0"),
         );
         let text = format!(
-            "motd\nB m\nF {ca} {link} 5 644 0 3 data\naGVs\nbG8=\n.\nF {key} - 0 - - - denied\nP 7 {words} {stat}\n\
+            "motd\nB m\nF {ca} {link} 5 644 0 3 data\naGVs\nbG8=\n.\nF =/plain - 0 - - - absent\nF {key} - 0 - - - denied\nP 7 {words} {stat}\n\
              btime 100\nC 1700000000\nE m\n"
         );
         let (seen, clock) = read(&text, "m").expect("good");
@@ -148,6 +152,7 @@ mod tests {
         assert_eq!(file.content.as_ref().expect("data").as_slice(), b"hello");
         assert_eq!((file.link.as_deref(), file.mode, file.user), (Some("x"), Some(0o644), Some(0)));
         assert_eq!(file.modified, Timestamp::from_second(5).ok(), "the link is newer");
+        assert_eq!(seen.files["/plain"].content.as_ref().err(), Some(&FileFault::Absent));
         assert_eq!(seen.files["/ca.key"].content.as_ref().err(), Some(&FileFault::Denied));
         assert_eq!(seen.processes[0].arguments, ["kubelet", "--x"]);
         assert_eq!(seen.processes[0].started, Timestamp::from_second(160).ok());
