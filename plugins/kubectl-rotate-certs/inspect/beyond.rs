@@ -42,6 +42,8 @@ pub(crate) struct Found {
     pub(crate) sightings: Vec<Sighting>,
     /// What only these sources know.
     pub(crate) beyond: Beyond,
+    /// What pods mount.
+    pods: Vec<PodMounts>,
 }
 
 /// Machines whose etcd is asked in its container, and what it takes to come to them.
@@ -51,16 +53,15 @@ pub(crate) struct Inside<'a> {
     pub(super) interrupt: &'a Interrupt,
 }
 
-/// Looks at everything that is named, and at the pods' volumes of the machines.
+/// Looks at everything that is named; at what pods mount, too, where machines are looked at.
 pub(crate) fn gather(
     args: &BeyondArgs,
-    machines: &[(&Host, HostSeen)],
+    machines: bool,
     inside: &Inside<'_>,
     interner: &Interner,
     console: &Console,
 ) -> Result<Found, Failure> {
     let mut found = Found::default();
-    let mut pods = Vec::new();
     let mut called: Vec<Callee> = Vec::new();
     let asked = args.asks_cluster().then(|| args.connection.connection(console));
     let cluster = asked.map(|connection| Cluster::connect(&connection)).transpose()?;
@@ -72,8 +73,8 @@ pub(crate) fn gather(
         called = objects.callees;
         found.sightings.extend(token_keys(cluster));
         found.leases(cluster);
-        if !machines.is_empty() {
-            pods = found.pods(cluster, &scope);
+        if machines {
+            found.pods = found.pods(cluster, &scope);
         }
     }
     let mut servers = args.endpoint.clone();
@@ -101,7 +102,6 @@ pub(crate) fn gather(
     for container in inside.containers {
         found.etcd_in(container, inside, args.etcd_prefix.as_deref(), interner)?;
     }
-    found.mounts(machines, &pods, interner);
     // A server can be named twice, by a person and by the API.
     let mut met = HashSet::new();
     found.sightings.retain(|sighting| met.insert((sighting.place.clone(), sighting.role)));
@@ -300,10 +300,11 @@ impl Found {
         Ok(())
     }
 
-    fn mounts(&mut self, machines: &[(&Host, HostSeen)], pods: &[PodMounts], interner: &Interner) {
+    /// Looks at the pods' volumes of the machines.
+    pub(super) fn mounts(&mut self, machines: &[(&Host, HostSeen)], interner: &Interner) {
         let published = Published::of(&self.sightings);
         let of_machine = |(host, seen): &(&Host, HostSeen)| {
-            mounts::of_host(host, seen, pods, &published, interner)
+            mounts::of_host(host, seen, &self.pods, &published, interner)
         };
         let seen: Vec<_> = machines.iter().map(of_machine).collect();
         for one in seen {

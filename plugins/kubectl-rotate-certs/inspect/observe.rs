@@ -122,16 +122,25 @@ pub(crate) fn gather(
             Err(why) => (host::unreachable(&machine.host, &why), HostSeen::default()),
         })
     };
-    let mut looked = beside::each(&near, processors, look);
-    looked.extend(beside::each(&by_ssh, ssh::CONNECTIONS, look));
-    looked.extend(beside::each(&by_bosh, CONNECTIONS, look));
-    let all = near.into_iter().chain(by_ssh).chain(by_bosh);
-    let hosts: Vec<Host> = all.map(|machine| machine.host).collect();
+    let any = !(near.is_empty() && by_ssh.is_empty() && by_bosh.is_empty());
+    let inside = Inside { containers: &containers, ssh: &asked.ssh, interrupt };
+    // Neither waits for the other.
+    let (looked, found) = beside::both(
+        || {
+            let mut looked = beside::each(&near, processors, look);
+            looked.extend(beside::each(&by_ssh, ssh::CONNECTIONS, look));
+            looked.extend(beside::each(&by_bosh, CONNECTIONS, look));
+            looked
+        },
+        || beyond::gather(&args.beyond, any, &inside, &reading.interner, console),
+    );
     let (looked, seen): (Vec<Looked>, Vec<HostSeen>) =
         looked.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+    let mut found = found?;
+    let all = near.into_iter().chain(by_ssh).chain(by_bosh);
+    let hosts: Vec<Host> = all.map(|machine| machine.host).collect();
     let machines: Vec<(&Host, HostSeen)> = hosts.iter().zip(seen).collect();
-    let inside = Inside { containers: &containers, ssh: &asked.ssh, interrupt };
-    let found = beyond::gather(&args.beyond, &machines, &inside, &reading.interner, console)?;
+    found.mounts(&machines, &reading.interner);
     let clocks = machines
         .iter()
         .filter_map(|(host, seen)| Some((host.name().to_owned(), seen.clock_ahead?)))
