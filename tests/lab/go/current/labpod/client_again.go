@@ -11,8 +11,8 @@ const pause = 200 * time.Millisecond
 
 // byAnyAddress is a client that knows several servers, as its owner gave it a list of addresses: each request begins
 // with the next one of them, and goes on at once to the one after that where the connection fails, the server has an
-// error of its own, or nothing is heard within its share of the time. It has failed when its whole time is over, or
-// when a server has said no: who is asked does not matter to that.
+// error of its own or lets nobody in, or nothing is heard within its share of the time. It has failed when its whole time
+// is over, or when a server has said no to what is asked: who is asked does not matter to that.
 func byAnyAddress(j *journal, o order) error {
 	if len(o.urls) == 0 {
 		return errors.New(clientUsage)
@@ -28,7 +28,8 @@ func byAnyAddress(j *journal, o order) error {
 	return nil
 }
 
-// askAny asks one server after the other until one has answered.
+// askAny asks one server after the other until one has answered. One that has just started knows neither tokens nor rights
+// and lets nobody in until it is ready, which another server does not share.
 func (c connection) askAny(ctx context.Context, servers []string, q question) error {
 	share := patience / time.Duration(len(servers))
 	for {
@@ -37,7 +38,7 @@ func (c connection) askAny(ctx context.Context, servers []string, q question) er
 			one, cancel := context.WithTimeout(ctx, share)
 			err = c.ask(one, server, q)
 			cancel()
-			if err == nil || final(err) {
+			if err == nil || final(err) && !letsNobodyIn(err) {
 				return err
 			}
 			if ctx.Err() != nil {
@@ -56,6 +57,11 @@ func (c connection) askAny(ctx context.Context, servers []string, q question) er
 func final(err error) bool {
 	var said refusal
 	return errors.As(err, &said) && said.status < 500
+}
+
+func letsNobodyIn(err error) bool {
+	var said refusal
+	return errors.As(err, &said) && (said.status == 401 || said.status == 403)
 }
 
 // retries is a pod whose library tries once more where the connection broke or could not be made, as controllers'
