@@ -192,9 +192,14 @@ impl Drive<'_> {
         beside::each(&self.plan.hosts, rotation_core::world::hosts::ssh::CONNECTIONS, unlock);
     }
 
-    /// Brings every machine to a stage, and asks the gates behind it.
-    pub(crate) fn bring(&mut self, from: Stage, to: Stage) -> Result<(), Failure> {
-        let standing = self.look()?;
+    /// Brings every machine to a stage, and asks the gates behind it. Who has just looked where they stand says so.
+    pub(crate) fn bring(
+        &mut self,
+        from: Stage,
+        to: Stage,
+        seen: Option<Standing>,
+    ) -> Result<(), Failure> {
+        let standing = seen.map_or_else(|| self.look(), Ok)?;
         let nothing = |host: &HostPlan| host.files.iter().all(|file| file.at(from) == file.at(to));
         if from != to && self.plan.hosts.iter().all(nothing) {
             return Ok(());

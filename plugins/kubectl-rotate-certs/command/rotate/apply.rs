@@ -208,12 +208,13 @@ fn through(
         // In the middle of a move: what lies before the furthest machine was reached by all.
         previous(plan.route(), furthest)
     });
+    let mut seen = Some(standing);
     for stage in plan.route() {
         let again = *stage == reached && reached != Stage::Before;
         if *stage > last || (*stage < reached && !again) {
             continue;
         }
-        drive.bring(previous(plan.route(), *stage), *stage)?;
+        drive.bring(previous(plan.route(), *stage), *stage, seen.take())?;
         // Before servers show the new generation; and once more, for who went on from a later stage.
         // Where the CA is exchanged at once, they come after it.
         if matches!(stage, Stage::Sign | Stage::Switch | Stage::Retire) {

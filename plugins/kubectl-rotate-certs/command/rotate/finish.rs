@@ -68,7 +68,7 @@ fn finish(drive: &mut Drive<'_>, plan: &Plan, args: &FinishArgs) -> Result<Stage
         ))
         .with_hint("take it out of the file once its certificates are of the new generation"));
     }
-    drive.bring(Stage::Switch, Stage::Retire)?;
+    drive.bring(Stage::Switch, Stage::Retire, None)?;
     drive.stands_at(Stage::Retire)?;
     proof::forget(drive, args.recycle_pods)?;
     Ok(Stage::Retire)

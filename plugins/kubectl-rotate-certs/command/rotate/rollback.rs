@@ -48,9 +48,10 @@ fn back(drive: &mut Drive<'_>, plan: &Plan, to: Stage) -> Result<Stage, Failure>
     if at <= to {
         return Ok(at.min(to));
     }
+    let mut seen = Some(standing);
     while at > to {
         let lower = previous(plan.route(), at).max(to);
-        drive.bring(at, lower)?;
+        drive.bring(at, lower, seen.take())?;
         at = lower;
     }
     Ok(at)
