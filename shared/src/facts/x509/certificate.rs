@@ -276,9 +276,12 @@ impl Certificate {
             .map_or(Signed::No, |parts| signature::check(&parts, &issuer.spki))
     }
 
-    /// Whether that CA issued it: by name, and then by signature.
+    /// As [`Self::is_signed_by`], without verifying a signature where both the name and the identifier of its issuer are
+    /// others: names alone may be spelled in two ways, and a key may have two.
     pub fn is_issued_by(&self, issuer: &Self) -> bool {
-        self.issuer() == issuer.subject() && self.is_signed_by(issuer)
+        let another_key = self.aki().zip(issuer.ski()).is_some_and(|(aki, ski)| aki != ski);
+        let may_be = self.issuer() == issuer.subject() || !another_key;
+        may_be && self.is_signed_by(issuer)
     }
 
     /// Whether this signature was made by that key, seen beyond doubt.
@@ -306,4 +309,32 @@ fn inner_signature(body: &[u8]) -> Option<SignatureKind> {
     let (_serial, rest) = der::element(rest)?;
     let (algorithm, _) = der::content(rest, der::SEQUENCE)?;
     Some(SignatureKind::of(algorithm))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use forge::{Draft, Key};
+
+    #[test]
+    fn a_ca_is_known_by_its_key_under_another_name_too() {
+        let (key, other, leaf_key) = (Key::new(), Key::new(), Key::new());
+        let read = |der: Vec<u8>| Certificate::from_der(&der).expect("a certificate");
+        let ca = Draft::root("ca", &key);
+        let named = |draft: Draft, key: &Key| read(draft.sign(key));
+        let leaf = Draft::client("c", &[], &leaf_key, &ca);
+        let mut bare = Draft::client("c", &[], &leaf_key, &ca);
+        bare.without("2.5.29.35");
+        for leaf in [named(leaf, &key), named(bare, &key)] {
+            for (name, of, issued) in [
+                ("ca", &key, true),
+                ("renamed", &key, true),
+                ("ca", &other, false),
+                ("b", &other, false),
+            ] {
+                let ca = named(Draft::root(name, of), of);
+                assert_eq!(leaf.is_issued_by(&ca), issued, "{name}");
+            }
+        }
+    }
 }
