@@ -451,3 +451,19 @@ fn the_old_generation_is_not_dropped_without_its_proof() {
     trees.run("finish --prove").ends(0, &["proven", "finish"]);
     files(&trees).is(&before, "only proven");
 }
+
+#[test]
+fn who_cannot_be_asked_is_told_what_to_look_at() {
+    let trees = Trees::new(SMALL);
+    let before = trees.look();
+    let unasked = |verb: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-rotate_certs"));
+        crate::run::outcome(crate::run::bare(&mut command, &trees).args([verb, "--offline"]))
+    };
+    unasked("apply")
+        .ends(4, &["no --yes", "look at what would be done with `kubectl rotate-certs plan`"]);
+    trees.look().is(&before, "nobody agreed");
+    trees.run("apply --until accept").ends(0, &[]);
+    unasked("rollback").ends(4, &["done with `kubectl rotate-certs status`"]);
+    unasked("finish").ends(4, &["done with --prove"]);
+}

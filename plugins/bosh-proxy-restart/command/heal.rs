@@ -169,7 +169,7 @@ fn ask(
         format!("director:   {}", clean::line(words::director(fleet))),
     ]
     .join("\n");
-    confirm_text(console, args.change.confirm(), "heal 1 instance", &text)
+    confirm_text(console, args.change.confirm(), "heal 1 instance", &text, "--dry-run")
 }
 
 fn apply(

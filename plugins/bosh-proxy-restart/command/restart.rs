@@ -304,7 +304,7 @@ fn ask(
     }
     lines.push(format!("deployment: {}", clean::line(&tools.deployment)));
     lines.push(format!("director:   {}", clean::line(words::director(fleet))));
-    confirm_text(console, args.change.confirm(), &summary, &lines.join("\n"))
+    confirm_text(console, args.change.confirm(), &summary, &lines.join("\n"), "--dry-run")
 }
 
 /// Shows what would be done: 3 if something would be, 4 if it would be refused.

@@ -109,6 +109,7 @@ fn ask(args: &Args, console: &Console, cluster: &Cluster, plan: &Plan) -> Result
         noun: if pods { "pod" } else { "workload" },
         targets: &targets,
         notes: &notes,
+        look: Some("--dry-run"),
         context: cluster.context(),
         server: cluster.server(),
         namespace: match namespaces.as_slice() {

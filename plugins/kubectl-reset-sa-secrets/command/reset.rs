@@ -214,6 +214,7 @@ fn ask(args: &Args, console: &Console, cluster: &Cluster, plan: &Plan) -> Result
         noun: "step",
         targets: &targets,
         notes: &notes,
+        look: Some("--dry-run"),
         context: cluster.context(),
         server: cluster.server(),
         namespace: match namespaces.as_slice() {

@@ -72,6 +72,7 @@ pub(super) fn run(
         noun: "secret",
         targets: &targets,
         notes: &refused,
+        look: None,
         context: cluster.context(),
         server: cluster.server(),
         namespace: None,

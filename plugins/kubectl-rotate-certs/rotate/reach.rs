@@ -105,7 +105,10 @@ fn readable(name: &str, seen: &HostSeen) -> Result<(), Failure> {
     });
     let Some((path, why)) = unread else { return Ok(()) };
     Err(Failure::refused(format!("cannot read `{path}` on `{name}`: {why}"))
-        .with_hint("read as root there: `ssh = \"root@MACHINE\"`, or `sudo = true` in `[ssh]`"))
+        .with_hint(
+            "read it as root: by `sudo` where it is a directory here, by `ssh = \"root@MACHINE\"` or `sudo = true` in \
+             `[ssh]` elsewhere",
+        ))
 }
 
 fn unreachable(name: &str, why: &SshError) -> Failure {

@@ -29,6 +29,8 @@ pub struct Question<'a> {
     pub targets: &'a [String],
     /// What else to know.
     pub notes: &'a [String],
+    /// What shows it beforehand: `--dry-run`; `None` where nothing does.
+    pub look: Option<&'a str>,
     /// The kubeconfig's context; `None` where there is none.
     pub context: Option<&'a str>,
     /// The server.
@@ -49,7 +51,8 @@ impl Question<'_> {
         lines.extend(listed.map(|target| format!("  {}", clean::line(target))));
         if self.targets.len() > LISTED {
             let more = self.targets.len() - LISTED;
-            lines.push(format!("  and {more} more; `--dry-run` lists them all"));
+            let look = self.look.map(|look| format!("; `{look}` lists them all"));
+            lines.push(format!("  and {more} more{}", look.unwrap_or_default()));
         }
         lines.extend(self.notes.iter().map(|note| format!("note: {}", clean::line(note))));
         lines.push(format!("context:   {}", clean::line(self.context.unwrap_or("none"))));
@@ -69,14 +72,15 @@ pub fn confirm(
 }
 
 /// Asks in words of the tool's own, as [`confirm`] does: `summary` says what is about to be done in a few words, `text`
-/// everything that a person needs for the answer.
+/// everything that a person needs for the answer, `look` what shows it beforehand.
 pub fn confirm_text(
     console: &Console,
     args: ConfirmArgs,
     summary: &str,
     text: &str,
+    look: &str,
 ) -> Result<(), Failure> {
-    answer(console, args, summary, text, &mut io::stdin().lock())
+    answer(console, args, summary, text, Some(look), &mut io::stdin().lock())
 }
 
 fn answered_by(
@@ -85,7 +89,8 @@ fn answered_by(
     question: &Question<'_>,
     input: &mut dyn BufRead,
 ) -> Result<(), Failure> {
-    answer(console, args, &question.summary(), &question.text(console.tool.name), input)
+    let text = question.text(console.tool.name);
+    answer(console, args, &question.summary(), &text, question.look, input)
 }
 
 fn answer(
@@ -93,6 +98,7 @@ fn answer(
     args: ConfirmArgs,
     summary: &str,
     text: &str,
+    look: Option<&str>,
     input: &mut dyn BufRead,
 ) -> Result<(), Failure> {
     if args.yes {
@@ -102,7 +108,12 @@ fn answer(
         return Err(Failure::refused(format!(
             "cannot ask whether to {summary}: not on a terminal, and no --yes; nothing was changed"
         ))
-        .with_hint("look at what would be done with --dry-run, then run it again with --yes"));
+        .with_hint(match look {
+            Some(look) => {
+                format!("look at what would be done with {look}, then run it again with --yes")
+            }
+            None => "run it again with --yes".to_owned(),
+        }));
     }
     console.screen.line(text);
     console.screen.ask("continue? (y/N) ");
@@ -141,6 +152,7 @@ mod tests {
             noun: "pod",
             targets: &["pod/a (kube-system)".to_owned(), "pod/b\u{1b}[2J (kube-system)".to_owned()],
             notes: &[],
+            look: Some("--dry-run"),
             context: Some("prod"),
             server: "https://api:6443",
             namespace: Some("kube-system"),
@@ -202,6 +214,7 @@ continue? (y/N) ";
             noun: "pod",
             targets: &targets,
             notes: &["one is the last of its kind".to_owned()],
+            look: Some("--dry-run"),
             context: None,
             server: "s",
             namespace: None,

@@ -73,7 +73,8 @@ fn fresh(args: &ApplyArgs, context: &Context<'_>) -> Result<Plan, Failure> {
     let machines = args.common.machines().display().to_string();
     let text = show::plan(&drawn.plan, outlook.as_ref(), PlanFormat::Text, &machines)?;
     let verb = "apply a rotation of certificates";
-    confirm_text(context.console, args.change.confirm, verb, &text)?;
+    let look = format!("`{} plan`", TOOL.name);
+    confirm_text(context.console, args.change.confirm, verb, &text, &look)?;
     context.work.save(&drawn)?;
     Ok(drawn.plan)
 }

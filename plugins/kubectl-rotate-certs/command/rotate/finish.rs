@@ -30,7 +30,7 @@ pub(crate) fn run(args: &FinishArgs, console: &Console) -> Result<Exit, Failure>
             "rotation {}: the old generation is dropped once nobody needs it; there is no way back\n",
             plan.id
         );
-        confirm_text(console, args.change.confirm, "drop the old generation", &text)?;
+        confirm_text(console, args.change.confirm, "drop the old generation", &text, "--prove")?;
     }
     let mut drive = context.drive(&plan, &args.change)?;
     begin(&mut drive, if args.prove { "prove" } else { "finish" })?;

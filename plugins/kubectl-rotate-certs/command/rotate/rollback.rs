@@ -19,7 +19,8 @@ pub(crate) fn run(args: &RollbackArgs, console: &Console) -> Result<Exit, Failur
     let plan = context.plan()?;
     let text =
         format!("rotation {} goes back to stage {}: {}\n", plan.id, args.to, args.to.about());
-    confirm_text(console, args.change.confirm, "go back", &text)?;
+    let look = format!("`{} status`", TOOL.name);
+    confirm_text(console, args.change.confirm, "go back", &text, &look)?;
     let mut drive = context.drive(&plan, &args.change)?;
     begin(&mut drive, "rollback")?;
     let result = back(&mut drive, &plan, args.to);
