@@ -13,6 +13,7 @@ pub(crate) fn cases() -> Vec<Case> {
         an_orphan_is_refused_unless_allowed;
         a_controller_of_a_foreign_kind_is_trusted_to_replace_its_pods;
         a_pod_replaced_between_look_and_change_is_left_alone;
+        a_bare_pod_that_somebody_deletes_again_is_not_waited_for_and_comes_back_on_the_next_run;
         garbage_is_no_success;
     ]
 }
@@ -98,6 +99,41 @@ fn a_pod_replaced_between_look_and_change_is_left_alone() {
     });
     sandbox(&api).run("dns --yes").exits(0);
     assert_eq!(api.count("POST", EVICTIONS), 2);
+}
+
+fn a_bare_pod_that_somebody_deletes_again_is_not_waited_for_and_comes_back_on_the_next_run() {
+    let api = world::start();
+    let mut pod = world::pod("default", "bare", "node-1", &json!({"app": "bare"}), &json!(null));
+    pod["metadata"]["ownerReferences"] = json!([]);
+    api.put(pod);
+    let deleter = api.clone();
+    let first = uids(&api);
+    let outcome = std::thread::scope(|scope| {
+        let rival = scope.spawn(move || {
+            crate::harness::until("the new pod", || {
+                deleter.get("pods", "default", "bare").is_some() && uids(&deleter) != first
+            });
+            // Seen by the run before it goes.
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            deleter.remove("pods", "default", "bare");
+        });
+        let sandbox = sandbox(&api);
+        let outcome = sandbox.run("pod/bare --allow bare --yes");
+        rival.join().unwrap();
+        outcome.exits(5).says("(Deleted): it was created again, and somebody deleted it");
+        // Its manifest was kept: the next run makes it once more.
+        let ready = api.clone();
+        scope.spawn(move || {
+            crate::harness::until("the pod", || ready.get("pods", "default", "bare").is_some());
+            ready.change("pods", "default", "bare", |pod| {
+                pod["status"] = json!({"phase": "Running", "conditions":
+                    [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}]});
+            });
+        });
+        sandbox.run("pod/bare --allow bare --yes")
+    });
+    outcome.exits(0);
+    assert!(api.get("pods", "default", "bare").is_some());
 }
 
 fn garbage_is_no_success() {

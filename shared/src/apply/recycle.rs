@@ -19,6 +19,7 @@ use crate::world::cluster::{
 use crate::world::interrupt::Interrupt;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Controllers are listed again at most this often, and at least this often while something is waited for.
@@ -50,6 +51,8 @@ pub struct Recycler<'a> {
     taken: HashSet<Uid>,
     /// New pods by the one that they stand for.
     claims: HashMap<Uid, Uid>,
+    /// Namespace and name of pods that came while this run was at work, and went again.
+    came_and_went: HashSet<(Arc<str>, Box<str>)>,
     /// Generations of workloads whose template this run touched.
     touched: HashMap<Uid, i64>,
     endpoints: HashMap<(String, String), (Duration, usize)>,
@@ -96,6 +99,7 @@ impl<'a> Recycler<'a> {
             departed: HashMap::new(),
             taken: HashSet::new(),
             claims: HashMap::new(),
+            came_and_went: HashSet::new(),
             touched: HashMap::new(),
             endpoints: HashMap::new(),
             causes: HashMap::new(),
@@ -157,6 +161,11 @@ impl<'a> Recycler<'a> {
     }
 
     fn gone(&mut self, uid: &Uid) {
+        if let Some(pod) = self.sight.pods.get(uid)
+            && !self.roster.known.contains(uid)
+        {
+            self.came_and_went.insert((Arc::clone(&pod.namespace), pod.name.clone()));
+        }
         self.sight.pods.remove(uid);
         let now = self.now();
         if let Some(departed) = self.departed.get_mut(uid) {
@@ -289,6 +298,33 @@ impl<'a> Recycler<'a> {
                 "`{service}` to have {} ready, of {ready}",
                 words::count(at_least as usize, "endpoint")
             ))
+        }
+    }
+
+    fn recreated(&self, step: &Step) -> Verified {
+        let target = &step.target;
+        let same = |p: &&Pod| {
+            *p.namespace == *target.namespace && *p.name == *target.name && p.uid != target.uid
+        };
+        match self.sight.pods.iter().find(same) {
+            Some(pod) if pod.is_ready() => Verified::Holds(proof(pod)),
+            Some(pod) => match &pod.trouble {
+                Some(trouble) => {
+                    Verified::Waiting(format!("it to be Ready; it reports {}", trouble.reason))
+                }
+                None => Verified::Waiting("it to be Ready".to_owned()),
+            },
+            // Nobody makes it a second time.
+            None if self.came_and_went.iter().any(|(namespace, name)| {
+                **namespace == *target.namespace && **name == *target.name
+            }) =>
+            {
+                Verified::Never {
+                    reason: "Deleted".to_owned(),
+                    message: "it was created again, and somebody deleted it".to_owned(),
+                }
+            }
+            None => Verified::Waiting("it to be created".to_owned()),
         }
     }
 
@@ -459,7 +495,7 @@ impl Interpreter for Recycler<'_> {
                     None => Verified::Holds(Proof::default()),
                     Some(_) => Verified::Waiting("it to end".to_owned()),
                 },
-                Probe::Recreated => recreated(step, &self.sight),
+                Probe::Recreated => self.recreated(step),
                 Probe::RolledOut => self.rolled_out(&step.target),
                 Probe::EndpointsReady { namespace, service, at_least } => {
                     self.endpoints_ready(namespace, service, *at_least)
@@ -554,22 +590,5 @@ fn merge(one: Proof, two: Proof) -> Proof {
         replacement_uid: one.replacement_uid.or(two.replacement_uid),
         node: one.node.or(two.node),
         note: one.note.or(two.note),
-    }
-}
-
-fn recreated(step: &Step, sight: &Sight) -> Verified {
-    let target = &step.target;
-    let same = |p: &&Pod| {
-        *p.namespace == *target.namespace && *p.name == *target.name && p.uid != target.uid
-    };
-    match sight.pods.iter().find(same) {
-        Some(pod) if pod.is_ready() => Verified::Holds(proof(pod)),
-        Some(pod) => match &pod.trouble {
-            Some(trouble) => {
-                Verified::Waiting(format!("it to be Ready; it reports {}", trouble.reason))
-            }
-            None => Verified::Waiting("it to be Ready".to_owned()),
-        },
-        None => Verified::Waiting("it to be created".to_owned()),
     }
 }
