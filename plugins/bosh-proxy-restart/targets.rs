@@ -226,8 +226,12 @@ fn fit(instance: &Instance, jobs: &Jobs, job: Option<&str>) -> Result<Job, Findi
         let wanted =
             job.map_or_else(|| jobs.names().collect::<Vec<_>>().join(" nor "), str::to_owned);
         let has: Vec<&str> = instance.processes.iter().map(|p| p.name.as_str()).collect();
-        let has = if has.is_empty() { "nothing".to_owned() } else { has.join(", ") };
-        Finding::new(Code::NoJob, format!("monit watches no {wanted} on it; it watches {has}"))
+        let why = if has.is_empty() {
+            "its agent names no process at all, so it may not have reached monit".to_owned()
+        } else {
+            format!("monit watches no {wanted} on it; it watches {}", has.join(", "))
+        };
+        Finding::new(Code::NoJob, why)
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
@@ -10,6 +11,7 @@ use super::super::faults::HostKey;
 use super::super::plan::Instance;
 use super::super::{Record, boot, first};
 use crate::machines::output;
+use crate::process::Identity;
 
 /// The processes of a VM and what they are, by the agent's words, and the instance's own state.
 #[derive(Debug)]
@@ -21,9 +23,7 @@ pub(super) struct State {
 /// Reads monit's state, as the agent judges it.
 pub(super) fn state(dir: &Path, record: &Record, instance: &Instance) -> Option<State> {
     let inner = first(dir, &instance.vm()).ok()?;
-    let mut summary = boot::command(inner, "timeout");
-    let summary = output(summary.args(["10", "/var/vcap/bosh/bin/monit", "summary"]));
-    let text = summary.unwrap_or_default();
+    let text = summary(inner, &instance.vm());
     let mut processes = Vec::new();
     for name in ["kubelet", record.options.layout.job()] {
         if let Some(word) = text.lines().find_map(|line| monit_state(line, name)) {
@@ -39,6 +39,26 @@ pub(super) fn state(dir: &Path, record: &Record, instance: &Instance) -> Option<
         () => "running",
     };
     Some(State { instance, processes })
+}
+
+/// What monit says, or nothing. As the agent of a stemcell, which asks a monit that is too busy again.
+fn summary(inner: Identity, vm: &str) -> String {
+    for _ in 0..3 {
+        let begun = Instant::now();
+        let mut command = boot::command(inner, "timeout");
+        match output(command.args(["10", "/var/vcap/bosh/bin/monit", "summary"])) {
+            Ok(text) => return text,
+            Err(error) => {
+                crate::talk::say(&format!("the agent of {vm} reaches no monit: {error:#}"));
+            }
+        }
+        // One that says nothing for so long is not too busy, but dead.
+        if begun.elapsed() > Duration::from_secs(9) {
+            break;
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    String::new()
 }
 
 /// Monit's words for a process, from a line of either form of `summary`.
