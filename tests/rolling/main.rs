@@ -44,12 +44,28 @@ fn main() -> ExitCode {
 fn ends(lab: &Machines, program: &str, folder: &Path, words: &str, code: i32) -> String {
     let mut command = lab.at_desk(program).unwrap();
     command.args(words.split_whitespace()).arg("--kubeconfig").arg(lab.desk_kubeconfig());
-    let output = command.current_dir(folder).output().unwrap();
+    let temporary = folder.join("tmp");
+    let output = command.current_dir(folder).env("TMPDIR", &temporary).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let data = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(code), "{words}\n{said}{data}");
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0, "{words} leaves something behind");
     eprintln!("{said}");
     said
+}
+
+/// Runs a script on the first machine, and returns what it says.
+fn on_the_first(lab: &Machines, script: &str) -> String {
+    let machine = &lab.machines()[0].name;
+    let output = lab.command_on(machine, "sh").unwrap().args(["-c", script]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// How many times somebody came to the first machine by ssh.
+fn logins(lab: &Machines) -> usize {
+    let log = on_the_first(lab, "cat /var/log/sshd.log");
+    log.lines().filter(|line| line.starts_with("Accepted publickey")).count()
 }
 
 /// What failed, but for what asks a kubelet: what was refused, broken off or not let in; and how many had no answer in
@@ -74,10 +90,14 @@ fn no_request_fails_while_the_ca_is_replaced() {
     let lab = Machines::start(&Options { name, ..Options::default() }).unwrap();
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("cluster.toml"), lab.cluster_file()).unwrap();
+    fs::create_dir(folder.path().join("tmp")).unwrap();
     let run = |program, words: &str, code| ends(&lab, program, folder.path(), words, code);
 
     let clients = Clients::start(&lab, Scope::Core).unwrap();
     run(CERTS, "apply --rotate cluster,front-proxy --yes", 0);
+    // One connection is enough, and another one where recycling pods took long.
+    let logins = logins(&lab);
+    assert!((1..=2).contains(&logins), "{logins} connections to one machine");
     // One pod reads its CA once, and nobody makes it again: it is named, and nothing is dropped.
     let said = run(CERTS, "finish --yes", 4);
     assert!(said.contains(&format!("pod {CLIENTS}/{ALONE}: ")), "{said}");

@@ -41,6 +41,16 @@ pub(crate) struct Named {
     pub(crate) flags: BTreeMap<String, String>,
 }
 
+impl Named {
+    /// How it is reached, and by which name, where that is by ssh.
+    pub(crate) fn by_ssh(&self) -> Option<(&ssh::Settings, &str)> {
+        match &self.carrier {
+            Carrier::Ssh { settings, machine } => Some((settings, machine)),
+            Carrier::Here { .. } => None,
+        }
+    }
+}
+
 /// The file, read.
 #[derive(Clone, Debug)]
 pub(crate) struct Cluster {

@@ -102,6 +102,23 @@ pub fn private_directory(path: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
+/// Makes a directory for this user alone; refused where there is something of its name.
+pub fn new_private_directory(path: &Path) -> Result<(), FileError> {
+    let fail = |e| FileError::new("make the directory", path, e);
+    DirBuilder::new().mode(0o700).create(path).map_err(fail)
+}
+
+/// Names of what is in a directory of our own; none where it cannot be read.
+pub fn names(path: &Path) -> Vec<std::ffi::OsString> {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name()).collect()
+}
+
+/// Removes a directory of our own with what is in it, as far as that is possible.
+pub fn remove_directory(path: &Path) {
+    let _ = fs::remove_dir_all(path);
+}
+
 /// Reads text; `None` where there is no file.
 pub fn read_if_there(path: &Path) -> Result<Option<String>, FileError> {
     match fs::read_to_string(path) {

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 /// Applies.
 pub(crate) fn run(args: &ApplyArgs, console: &Console) -> Result<Exit, Failure> {
-    let mut context = Context::new(&args.common, console)?;
+    let mut context = Context::changing(&args.common, console)?;
     if let Some(named) = &args.plan {
         let directory =
             if named.is_dir() { named.as_path() } else { named.parent().unwrap_or(Path::new("")) };

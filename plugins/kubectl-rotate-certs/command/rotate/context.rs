@@ -10,7 +10,10 @@ use crate::rotate::drive::Drive;
 use crate::rotate::work::Work;
 use rotation_core::cli::console::Console;
 use rotation_core::cli::failure::Failure;
+use rotation_core::world::beside;
 use rotation_core::world::clock::{Clock as _, SystemClock};
+use rotation_core::world::hosts::change::Carrier;
+use rotation_core::world::hosts::ssh::{self, kept::Kept};
 use rotation_core::world::interrupt::Interrupt;
 use std::time::Duration;
 
@@ -25,6 +28,8 @@ pub(super) struct Context<'a> {
     pub(super) interrupt: Interrupt,
     pub(super) clock: SystemClock,
     pub(super) common: &'a CommonArgs,
+    /// Connections to machines, for who asks them again and again; they go with it.
+    kept: Option<Kept>,
 }
 
 impl<'a> Context<'a> {
@@ -38,7 +43,29 @@ impl<'a> Context<'a> {
             interrupt,
             clock: SystemClock::start(),
             common,
+            kept: None,
         })
+    }
+
+    /// For a verb that changes the cluster: connections to machines are kept until its end.
+    pub(super) fn changing(common: &'a CommonArgs, console: &'a Console) -> Result<Self, Failure> {
+        let mut context = Self::new(common, console)?;
+        let machines = &mut context.cluster.machines;
+        let Some(program) = machines.iter().find_map(|m| Some(m.by_ssh()?.0.program.clone()))
+        else {
+            return Ok(context);
+        };
+        let Some(kept) = Kept::new(&program)? else { return Ok(context) };
+        let options = beside::each(machines, ssh::CONNECTIONS, |machine| {
+            machine.by_ssh().map_or_else(Vec::new, |(settings, name)| kept.options(settings, name))
+        });
+        for (machine, options) in machines.iter_mut().zip(options) {
+            if let Carrier::Ssh { settings, .. } = &mut machine.carrier {
+                settings.options.extend(options);
+            }
+        }
+        context.kept = Some(kept);
+        Ok(context)
     }
 
     /// The API, unless nobody is to ask it. The directory has to be written before.

@@ -16,7 +16,7 @@ use rotation_core::facts::exit::Exit;
 
 /// Proves, and drops.
 pub(crate) fn run(args: &FinishArgs, console: &Console) -> Result<Exit, Failure> {
-    let context = Context::new(&args.common, console)?;
+    let context = Context::changing(&args.common, console)?;
     let plan = context.plan()?;
     if plan.strategy != Strategy::Rolling {
         console.note(&format!(

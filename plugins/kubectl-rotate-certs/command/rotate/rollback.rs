@@ -15,7 +15,7 @@ use rotation_core::facts::exit::Exit;
 
 /// Goes back.
 pub(crate) fn run(args: &RollbackArgs, console: &Console) -> Result<Exit, Failure> {
-    let context = Context::new(&args.common, console)?;
+    let context = Context::changing(&args.common, console)?;
     let plan = context.plan()?;
     let text =
         format!("rotation {} goes back to stage {}: {}\n", plan.id, args.to, args.to.about());
