@@ -10,6 +10,7 @@ pub(crate) mod chains;
 #[cfg(test)]
 mod chains_tests;
 pub(crate) mod choose;
+pub(crate) mod clients;
 pub(crate) mod cluster_file;
 pub(crate) mod consumers;
 pub(crate) mod document;

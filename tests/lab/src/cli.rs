@@ -119,6 +119,9 @@ struct Up {
     /// Components as services of runit, not as pods: a cluster that kubeadm did not make. Needs the package runit.
     #[arg(long, requires = "machines")]
     supervised: bool,
+    /// API servers write down who asked them for what: /var/log/audit/audit.log on their machines.
+    #[arg(long, requires = "machines")]
+    audit: bool,
     /// Put the runbooks' objects into it: kube-dns, kube2iam, fluentd, canal, kube-proxy, dashboard, metrics-server.
     #[arg(long)]
     world: bool,
@@ -204,6 +207,7 @@ impl Up {
                 control_planes: self.control_planes,
                 workers: self.workers,
                 supervised: self.supervised,
+                audit: self.audit,
                 detached: true,
             };
             machines::up(&options, self.world)?

@@ -1,6 +1,7 @@
 //! The verbs that rotate a running cluster.
 
 pub(super) mod apply;
+mod came;
 mod context;
 pub(super) mod discover;
 pub(super) mod finish;

@@ -1,5 +1,6 @@
 //! What stands between the stages: pods that hold old credentials, and the proof that nobody needs the old generation.
 
+use super::came;
 use crate::TOOL;
 use crate::rotate::consumers::Consumer;
 use crate::rotate::document::Plan;
@@ -9,16 +10,17 @@ use crate::rotate::generation::each_block;
 use crate::rotate::journal::Event;
 use crate::rotate::old::certificate;
 use crate::rotate::pods;
-use crate::rotate::reach;
+use crate::rotate::reach::{self, Machine};
 use crate::rotate::stage::{Stage, Track};
 use crate::rotate::tokens;
 use crate::rotate::work::Work;
 use jiff::Timestamp;
 use rotation_core::cli::failure::Failure;
 use rotation_core::facts::exit::Exit;
-use rotation_core::facts::sighting::{Content, Interner, Place};
+use rotation_core::facts::sighting::{Content, Interner, Place, Sighting};
 use rotation_core::facts::x509::Certificate;
 use rotation_core::world::cluster::Scope;
+use rotation_core::world::hosts::change;
 
 /// Objects that Kubernetes keeps up to date by itself, or that are gates of their own.
 const KEPT: [&str; 3] = ["kube-root-ca.crt", "cluster-info", "extension-apiserver-authentication"];
@@ -35,10 +37,11 @@ pub(super) enum Moment {
 }
 
 /// Somebody who still needs the old generation.
-struct Offender {
-    place: String,
-    why: String,
-    mend: String,
+pub(super) struct Offender {
+    pub(super) place: String,
+    pub(super) why: String,
+    /// The command that mends it, or what to do.
+    pub(super) mend: String,
 }
 
 /// Pods that read their credentials once get new ones.
@@ -105,9 +108,14 @@ pub(super) fn prove(drive: &mut Drive<'_>, moment: Moment) -> Result<(), Failure
         let gates = gates::after(stage, drive.plan, drive.cluster);
         drive.gates(&gates, stage, Timestamp::UNIX_EPOCH)?;
     }
-    let mut offenders = files(drive)?;
-    offenders.extend(objects(drive)?);
+    let machines = reach::look(&drive.cluster.machines, drive.interrupt)?;
+    let sightings = sightings(drive)?;
+    let mut offenders = files(drive, &machines);
+    offenders.extend(objects(drive, &sightings));
     offenders.extend(of_pods(drive, moment)?);
+    if moment == Moment::Before {
+        offenders.extend(came::unknown(drive, &machines, &sightings)?);
+    }
     if moment != Moment::Exchanged {
         offenders.extend(out_of_reach(drive)?);
     }
@@ -186,10 +194,10 @@ fn out_of_reach(drive: &Drive<'_>) -> Result<Vec<Offender>, Failure> {
 }
 
 /// Certificates of the old CAs.
-struct Olds<'a>(Vec<(Track, Certificate, &'a crate::rotate::document::TrackPlan)>);
+pub(super) struct Olds<'a>(Vec<(Track, Certificate, &'a crate::rotate::document::TrackPlan)>);
 
 impl<'a> Olds<'a> {
-    fn of(drive: &Drive<'a>) -> Self {
+    pub(super) fn of(drive: &Drive<'a>) -> Self {
         let read = |one: &'a crate::rotate::document::TrackPlan| {
             let path = drive.work.beside(&format!("old-{}.crt", one.track));
             let bytes = rotation_core::world::files::read(&path).ok()?;
@@ -200,7 +208,7 @@ impl<'a> Olds<'a> {
     }
 
     /// Which old CA signed it, or is it.
-    fn needs(&self, found: &Certificate) -> Option<String> {
+    pub(super) fn needs(&self, found: &Certificate) -> Option<String> {
         // Under one key and one name whoever trusts the old certificate trusts the new one.
         let mut others = self.0.iter().filter(|(_, _, plan)| plan.old.key != plan.new.key);
         others.find_map(|(track, ca, plan)| {
@@ -214,11 +222,10 @@ impl<'a> Olds<'a> {
 }
 
 /// Files that came since the plan was drawn, or that it does not know. Those of the plan are at their stage.
-fn files(drive: &Drive<'_>) -> Result<Vec<Offender>, Failure> {
-    let machines = reach::look(&drive.cluster.machines, drive.interrupt)?;
+fn files(drive: &Drive<'_>, machines: &[Machine]) -> Vec<Offender> {
     let olds = Olds::of(drive);
     let mut offenders = Vec::new();
-    for machine in &machines {
+    for machine in machines {
         let host = drive.plan.hosts.iter().find(|host| host.name == machine.name);
         for (path, file) in &machine.seen.files {
             let Ok(bytes) = &file.content else { continue };
@@ -247,24 +254,26 @@ fn files(drive: &Drive<'_>) -> Result<Vec<Offender>, Failure> {
             }
         }
     }
-    Ok(offenders)
+    offenders
 }
 
-fn state(bytes: &[u8]) -> rotation_core::world::hosts::change::State {
-    rotation_core::world::hosts::change::State::File(rotation_core::facts::credential::Digest::of(
-        bytes,
-    ))
+fn state(bytes: &[u8]) -> change::State {
+    change::State::File(rotation_core::facts::credential::Digest::of(bytes))
+}
+
+/// What objects hold; nothing where the API is not to be asked.
+fn sightings(drive: &Drive<'_>) -> Result<Vec<Sighting>, Failure> {
+    let Some(api) = &drive.api else { return Ok(Vec::new()) };
+    let interner = Interner::default();
+    Ok(api.ask(None, |cluster| Ok(cluster.sightings(&Scope::All, &interner)))?.sightings)
 }
 
 /// Secrets, webhooks, aggregated APIs and such, that somebody else keeps.
-fn objects(drive: &Drive<'_>) -> Result<Vec<Offender>, Failure> {
-    let Some(api) = &drive.api else { return Ok(Vec::new()) };
+fn objects(drive: &Drive<'_>, sightings: &[Sighting]) -> Vec<Offender> {
     let olds = Olds::of(drive);
-    let interner = Interner::default();
-    let seen = api.ask(None, |cluster| Ok(cluster.sightings(&Scope::All, &interner)))?;
     let mut offenders = Vec::new();
     let old_key = drive.plan.track(Track::Tokens).map(tokens::old_key_id);
-    for sighting in &seen.sightings {
+    for sighting in sightings {
         let Place::Object { kind, name, field, .. } = &sighting.place else { continue };
         // Nobody can say that it does not need the old generation.
         if let (Content::Unknown(unknown), "*") = (&sighting.content, &**name) {
@@ -310,7 +319,7 @@ fn objects(drive: &Drive<'_>) -> Result<Vec<Offender>, Failure> {
             });
         }
     }
-    Ok(offenders)
+    offenders
 }
 
 fn of_pods(drive: &Drive<'_>, moment: Moment) -> Result<Vec<Offender>, Failure> {

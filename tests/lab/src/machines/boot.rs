@@ -12,7 +12,7 @@ use super::cgroup::Hierarchies;
 use super::images::Images;
 use super::net::{self, wait};
 use super::plan::Machine;
-use super::{ssh, supervised};
+use super::{kubeadm, ssh, supervised};
 use crate::process::{Identity, Launch, Processes};
 
 /// What every machine of a lab is started with.
@@ -146,6 +146,7 @@ fn furnish(root: &Path, images: &Images, machine: &Machine, all: &[Machine]) -> 
         let _ = writeln!(hosts, "{} {}", other.address(), other.name);
     }
     let files = [
+        (kubeadm::AUDIT_POLICY, kubeadm::AUDIT_METADATA.to_owned()),
         ("opt/lab/images", String::new()), // the archive is mounted over it
         ("etc/hosts", hosts),
         ("etc/hostname", format!("{}\n", machine.name)),

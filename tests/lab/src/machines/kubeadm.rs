@@ -43,7 +43,7 @@ pub(super) fn init(
 ) -> Result<()> {
     let config = [
         init_configuration(machine, secrets),
-        cluster_configuration(version),
+        cluster_configuration(version, lab.record.audit),
         KUBELET.to_owned(),
         PROXY.to_owned(),
     ]
@@ -147,7 +147,8 @@ fn kubeadm(lab: &Machines, machine: &Machine, config: &str, arguments: &[&str]) 
 /// For `kubeadm init phase`: a set of certificates for this machine in a directory of its own.
 pub(super) fn another_set(machine: &Machine, directory: &str) -> Result<String> {
     // Phases that only make certificates do not look at the version, but ask the world outside without one.
-    let cluster = format!("{}certificatesDir: {directory}\n", cluster_configuration("v1.36.0"));
+    let cluster =
+        format!("{}certificatesDir: {directory}\n", cluster_configuration("v1.36.0", false));
     Ok([init_configuration(machine, &Secrets::make()?), cluster].join("---\n"))
 }
 
@@ -200,7 +201,28 @@ discovery:
     )
 }
 
-fn cluster_configuration(version: &str) -> String {
+/// Where an API server that audits finds what it is to write down.
+pub(super) const AUDIT_POLICY: &str = "etc/lab/audit.yaml";
+
+/// Who asked for what, and never what was answered.
+pub(super) const AUDIT_METADATA: &str =
+    "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n";
+
+/// What an API server that audits is told besides.
+fn audit() -> String {
+    format!(
+        "
+  extraArgs:
+  - {{name: audit-policy-file, value: /{AUDIT_POLICY}}}
+  - {{name: audit-log-path, value: /var/log/audit/audit.log}}
+  extraVolumes:
+  - {{name: audit-policy, hostPath: /{AUDIT_POLICY}, mountPath: /{AUDIT_POLICY}, readOnly: true, pathType: File}}
+  - {{name: audit-log, hostPath: /var/log/audit, mountPath: /var/log/audit, pathType: DirectoryOrCreate}}"
+    )
+}
+
+fn cluster_configuration(version: &str, audits: bool) -> String {
+    let audit = if audits { audit() } else { String::new() };
     // The certificates are also good for 127.0.0.1: that is how the world outside reaches the API servers.
     format!(
         "apiVersion: kubeadm.k8s.io/v1beta4
@@ -209,7 +231,8 @@ kubernetesVersion: {version}
 clusterName: lab
 controlPlaneEndpoint: {SWITCH}:{API_PORT}
 networking: {{podSubnet: {PODS}, serviceSubnet: {SERVICES}}}
-apiServer: {{certSANs: [127.0.0.1, localhost, {SWITCH}]}}
+apiServer:
+  certSANs: [127.0.0.1, localhost, {SWITCH}]{audit}
 etcd:
   local:
     extraArgs:

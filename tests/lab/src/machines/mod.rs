@@ -73,6 +73,8 @@ pub struct Options {
     /// The control plane, the kubelets and kube-proxy as services of runit, not as pods: a cluster that kubeadm did not
     /// make.
     pub supervised: bool,
+    /// API servers write audit logs.
+    pub audit: bool,
     /// Whether the lab outlives this process; otherwise it ends with it.
     pub detached: bool,
 }
@@ -84,6 +86,7 @@ impl Default for Options {
             control_planes: 3,
             workers: 2,
             supervised: false,
+            audit: false,
             detached: false,
         }
     }
@@ -118,7 +121,8 @@ impl Machines {
         // Until it is up, a detached lab too belongs to whoever brings it up: killed half-way, it is swept.
         let (processes, ()) = labs::create(&options.name, &Owner::current()?, |_, _| Ok(()))?;
         let machines = Machine::all(options.control_planes, options.workers);
-        let record = Record { machines, supervised: options.supervised, port: 0, current };
+        let (supervised, audit) = (options.supervised, options.audit);
+        let record = Record { machines, supervised, audit, port: 0, current };
         let mut lab = Self { processes, record, phases: Vec::new(), owned: true };
         if let Err(error) = lab.bring_up(&node, &tools, &images) {
             lab.owned = false;

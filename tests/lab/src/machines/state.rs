@@ -23,6 +23,9 @@ pub(super) struct Record {
     /// Whether a supervisor runs what kubeadm would have made pods.
     #[serde(default)]
     pub(super) supervised: bool,
+    /// Whether API servers write audit logs.
+    #[serde(default)]
+    pub(super) audit: bool,
     /// The port of 127.0.0.1 that leads to the API servers.
     pub(super) port: u16,
     pub(super) current: PathBuf,

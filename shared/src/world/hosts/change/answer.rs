@@ -16,6 +16,32 @@ pub enum Did {
     Skipped,
     /// What stands there.
     Looked(Looked),
+    /// Who came; `None` where no API server writes an audit log that names certificates.
+    Clients(Option<Came>),
+}
+
+/// What audit logs of a machine's API servers say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Came {
+    /// Since when they were read: only the end of each is.
+    pub read_from: String,
+    /// Who came.
+    pub clients: Vec<Client>,
+}
+
+/// Somebody who came to an API server with a client certificate.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Client {
+    /// SHA-256 of the certificate, in hexadecimal digits.
+    pub certificate: String,
+    /// As whom.
+    pub user: String,
+    /// From which address, as the server saw it.
+    pub from: String,
+    /// When first, in UTC as the audit log writes it: an order of letters is one of time.
+    pub first: String,
+    /// When last.
+    pub last: String,
 }
 
 /// What stands at a path.
@@ -56,6 +82,12 @@ pub(super) fn read(text: &str, mark: &str, orders: usize) -> Result<Answer, &'st
             ["O", _, "made"] => answer.did.push(Did::Made),
             ["O", _, "same"] => answer.did.push(Did::Same),
             ["O", _, "skipped"] => answer.did.push(Did::Skipped),
+            ["O", _, "clients", "none"] => answer.did.push(Did::Clients(None)),
+            ["O", _, "clients", rows] => {
+                let rows = STANDARD.decode(rows).map_err(|_| damaged)?;
+                let rows = String::from_utf8_lossy(&rows).into_owned();
+                answer.did.push(Did::Clients(Some(came(&rows))));
+            }
             ["O", _, state, mode, owner] => {
                 let word = |word: &str| if word == "-" { String::new() } else { word.to_owned() };
                 let state = State::read(state).ok_or(damaged)?;
@@ -75,4 +107,21 @@ pub(super) fn read(text: &str, mark: &str, orders: usize) -> Result<Answer, &'st
         }
     }
     Err("its answer is cut off")
+}
+
+fn came(rows: &str) -> Came {
+    let begins = rows.lines().filter_map(|row| row.strip_prefix("=\t"));
+    Came {
+        read_from: begins.max().map(|text| clean::line(text).into_owned()).unwrap_or_default(),
+        clients: rows.lines().filter_map(client).collect(),
+    }
+}
+
+/// A row of a client. What others wrote into a log is no text of ours.
+fn client(row: &str) -> Option<Client> {
+    let mut words = row.split('\t').map(|word| clean::line(word).into_owned());
+    let mut next = || words.next();
+    let (certificate, user, from) = (next()?, next()?, next()?);
+    let client = Client { certificate, user, from, first: next()?, last: next()? };
+    Some(client).filter(|client| client.certificate.len() == 64)
 }

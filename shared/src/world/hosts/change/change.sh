@@ -218,6 +218,42 @@ look() {
     facts=$(stat -c '%a %u:%g' "$path" 2>/dev/null) || facts='- -'
     answer "$now $facts"
 }
+# Who came to API servers since then, by certificate, user and address, and when first and last: from the end of their audit
+# logs, as the servers themselves see them. Only the first of a name counts: what follows the user is what somebody else
+# wrote. A row that begins with `=` says from when on a log was read.
+clients() {
+    [ -z "$root" ] || { answer skipped; return; }
+    rows= logs= awk=
+    for pid in $(running kube-apiserver); do
+        log=$(tr '\000' '\n' 2>/dev/null <"/proc/$pid/cmdline" |
+            sed -n -e 's/^--audit-log-path=//p' -e '/^--audit-log-path$/{n;p;}' | tail -n 1)
+        case $log in '' | -) continue ;; /*) log=/proc/$pid/root$log ;; *) log=/proc/$pid/cwd/$log ;; esac
+        [ -r "$log" ] || fail "cannot read the audit log ${log#/proc/"$pid"/root}"
+        # Older servers leave out by which certificate.
+        tail -c 268435456 "$log" | grep -q -F X509SHA256= || continue
+        for awk in awk mawk gawk 'busybox awk' ''; do command -v ${awk% awk} >/dev/null && break; done
+        [ -n "$awk" ] || fail 'there is no awk to read the audit log with'
+        logs=yes
+        found=$(tail -c 268435456 "$log" | $awk -v since="$1" '
+            function after(text, mark, n) { n = index(text, mark); return n ? substr(text, n + length(mark)) : "" }
+            function before(text, mark, n) { n = index(text, mark); return n ? substr(text, 1, n - 1) : text }
+            { time = before(after($0, "\"requestReceivedTimestamp\":\""), "\"") }
+            time && !begin { begin = time }
+            index($0, "X509SHA256=") && time >= since {
+                key = before(after($0, "X509SHA256="), "\"")
+                key = key "\t" before(after($0, "\"user\":{\"username\":\""), "\"")
+                key = key "\t" before(after($0, "\"sourceIPs\":[\""), "\"")
+                if (time > last[key]) last[key] = time
+                if (!(key in first) || time < first[key]) first[key] = time
+            }
+            END { print "=\t" begin; for (key in last) print key "\t" first[key] "\t" last[key] }
+        ') && [ -n "$found" ] || fail 'awk cannot read the audit log'
+        rows="$rows$found
+"
+    done
+    [ -n "$logs" ] || { answer 'clients none'; return; }
+    answer "clients $(printf %s "$rows" | encode)"
+}
 echo "B @MARK@"
 echo "C $(date +%s)"
 for tool in base64 sha256sum stat readlink mv tr; do
@@ -232,6 +268,7 @@ while read -r verb a b c d e f; do
     remove) remove "$a" "$b" ;;
     restart) restart "$a" "$b" "$c" "$d" "$e" ;;
     look) look "$a" ;;
+    clients) clients "$a" ;;
     lock) lock "$a" "$b" ;;
     unlock) unlock "$a" ;;
     tidy) tidy "$a" ;;

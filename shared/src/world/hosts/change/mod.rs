@@ -8,7 +8,7 @@ mod answer;
 mod here;
 mod order;
 
-pub use answer::{Did, Looked};
+pub use answer::{Came, Client, Did, Looked};
 pub use order::{Order, State, Way};
 
 use super::ssh::{self, SshError};
@@ -118,11 +118,26 @@ pub fn look(
         .into_iter()
         .map(|did| match did {
             Did::Looked(looked) => Ok(looked),
-            Did::Made | Did::Same | Did::Skipped => {
+            Did::Made | Did::Same | Did::Skipped | Did::Clients(_) => {
                 Err(ChangeError::Unreachable("its answer is damaged".to_owned()))
             }
         })
         .collect()
+}
+
+/// Who came to the API servers of a machine with a client certificate since then, as their audit logs say; reads only.
+/// `None` where no audit log is written that names certificates.
+pub fn clients(
+    carrier: &Carrier,
+    since: &str,
+    interrupt: &Interrupt,
+) -> Result<Option<Came>, ChangeError> {
+    match carry(carrier, &[Order::Clients { since }], interrupt)?.pop() {
+        Some(Did::Clients(came)) => Ok(came),
+        // In a tree of files no server runs.
+        Some(Did::Skipped) => Ok(None),
+        _ => Err(ChangeError::Unreachable("its answer is damaged".to_owned())),
+    }
 }
 
 fn send(

@@ -110,6 +110,11 @@ pub enum Order<'a> {
         /// Files that it reads once.
         files: Vec<&'a str>,
     },
+    /// Say who came to API servers with which client certificate, as their audit logs tell; reads only.
+    Clients {
+        /// Since when, in UTC as audit logs write it, without fractions and zone.
+        since: &'a str,
+    },
     /// Say that this rotation works here.
     Lock {
         /// The rotation's name.
@@ -171,6 +176,7 @@ impl Order<'_> {
                 };
                 format!("restart {program} {word} {limit} {files} {command}")
             }
+            Self::Clients { since } => format!("clients {since}"),
             Self::Lock { id, words } => format!("lock {id} {}", encode(words)),
             Self::Tidy { path } => format!("tidy {}", encode(path)),
             Self::Unlock { id } => format!("unlock {id}"),

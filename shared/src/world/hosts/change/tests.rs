@@ -232,3 +232,62 @@ fn a_restart_is_believed_when_the_program_runs_anew() {
         assert!(said.contains(why), "{command}: {said}");
     }
 }
+
+/// An event of an audit log, as an API server writes it.
+fn event(time: &str, id: &str, user: &str, from: &str) -> String {
+    format!(
+        r#"{{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"a","stage":"ResponseComplete","requestURI":"/api","verb":"get","user":{{"username":"{user}","groups":["g"],"extra":{{"authentication.kubernetes.io/credential-id":["X509SHA256={id}"]}}}},"sourceIPs":["{from}"],"userAgent":"x \"user\":{{\"username\":\"nobody\"","requestReceivedTimestamp":"{time}","stageTimestamp":"{time}"}}"#
+    )
+}
+
+#[test]
+fn audit_logs_tell_who_came_since_then() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let log = folder.path().join("audit.log");
+    let (old, new) = ("a".repeat(64), "b".repeat(64));
+    let at = |second: u8| format!("2026-11-30T08:00:{second:02}.5Z");
+    let lines = [
+        event(&at(1), &old, "early", "10.0.0.1"),
+        event(&at(30), &old, "ann", "10.0.0.2"),
+        event(&at(31), &old, "ann", "10.0.0.2"),
+        event(&at(29), &new, "bob", "::1"),
+        // By a token, and half a line at the end.
+        event(&at(40), "", "tok", "10.0.0.3").replace("X509SHA256=", "JTI="),
+        r#"{"kind":"Event","user":{"username":"c"#.to_owned(),
+    ];
+    fs::write(&log, lines.join("\n")).expect("written");
+    // A process of that name, as the machine's own shell sees it; others on this computer write no such log.
+    let program = folder.path().join("kube-apiserver");
+    fs::copy("/bin/bash", &program).expect("a program");
+    let mut server = std::process::Command::new(&program)
+        .args(["-c", "echo up; read -r _", "kube-apiserver", "--audit-log-path"])
+        .arg(&log)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("a server");
+    let mut up = [0; 3];
+    let out = server.stdout.as_mut().expect("its output");
+    std::io::Read::read_exact(out, &mut up).expect("it is up");
+    let carrier = Carrier::Here { root: "/".into(), limit: Duration::from_mins(1) };
+    let seen = clients(&carrier, "2026-11-30T08:00:29", &Interrupt::never());
+    drop(server.stdin.take());
+    server.wait().expect("it ended");
+    let Came { read_from, clients: mut seen } = seen.expect("read").expect("a log");
+    // Servers of labs on this computer may write theirs.
+    assert!(read_from >= at(1), "{read_from}");
+    seen.retain(|client| [&old, &new].contains(&&client.certificate));
+    seen.sort();
+    let client = |certificate: &String, user: &str, from: &str, first, last| Client {
+        certificate: certificate.clone(),
+        user: user.to_owned(),
+        from: from.to_owned(),
+        first: at(first),
+        last: at(last),
+    };
+    assert_eq!(seen, [client(&old, "ann", "10.0.0.2", 30, 31), client(&new, "bob", "::1", 29, 29)]);
+    // In a tree of files no server runs.
+    let limit = Duration::from_mins(1);
+    let tree = Carrier::Here { root: folder.path().to_owned(), limit };
+    assert_eq!(clients(&tree, "2026", &Interrupt::never()).expect("asked"), None);
+}
