@@ -55,7 +55,7 @@ impl<'a> Context<'a> {
         else {
             return Ok(context);
         };
-        let Some(kept) = Kept::new(&program)? else { return Ok(context) };
+        let Some(kept) = Kept::new(&program) else { return Ok(context) };
         let options = beside::each(machines, ssh::CONNECTIONS, |machine| {
             machine.by_ssh().map_or_else(Vec::new, |(settings, name)| kept.options(settings, name))
         });

@@ -7,9 +7,10 @@
 //! Operators who keep connections themselves (`ControlPath` in their configuration) keep theirs: behind it may stand a
 //! second factor that nobody types twice.
 
-use super::Settings;
+use super::{CONNECTIONS, Settings};
+use crate::world::beside;
 use crate::world::exec::{self, Ended, Program};
-use crate::world::files::{self, FileError};
+use crate::world::files;
 use crate::world::keys::random;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -35,16 +36,17 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// A new one, for its owner alone; `None` where the directory for temporary files has too long a name for sockets.
-    pub fn new(program: &OsStr) -> Result<Option<Self>, FileError> {
+    /// A new one, for its owner alone; `None` where the directory for temporary files takes none, or has too long a name for
+    /// sockets: then each call connects anew.
+    pub fn new(program: &OsStr) -> Option<Self> {
         let [a, b, c, d] = random::<4>();
         let name = format!("rotation-{a:02x}{b:02x}{c:02x}{d:02x}");
         let directory = std::env::temp_dir().join(name);
         if directory.as_os_str().len() + NAME >= PATH || directory.as_os_str().to_str().is_none() {
-            return Ok(None);
+            return None;
         }
-        files::new_private_directory(&directory)?;
-        Ok(Some(Self { directory, program: program.to_owned() }))
+        files::new_private_directory(&directory).ok()?;
+        Some(Self { directory, program: program.to_owned() })
     }
 
     /// Options that keep the connections to a machine, as `ssh -o` takes them; none where its operator does so already, or
@@ -65,15 +67,15 @@ impl Kept {
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        for socket in files::names(&self.directory) {
+        beside::each(&files::names(&self.directory), CONNECTIONS, |socket| {
             let mut path = OsString::from("ControlPath=");
-            path.push(self.directory.join(&socket).as_os_str());
+            path.push(self.directory.join(socket).as_os_str());
             let arguments = ["-O", "exit", "-o"].map(OsString::from).into_iter().chain([path]);
             // Whom it would connect to does not matter: the socket is named.
             let arguments = arguments.chain(["--".into(), "kept".into()]).collect();
             // One that does not end now ends by itself.
             let _ = exec::run(&locally(&self.program, arguments), None);
-        }
+        });
         files::remove_directory(&self.directory);
     }
 }
@@ -117,7 +119,7 @@ mod tests {
     #[test]
     fn its_directory_is_for_the_owner_and_goes_with_it() {
         use std::os::unix::fs::PermissionsExt as _;
-        let kept = Kept::new(OsStr::new("ssh")).expect("made").expect("short enough");
+        let kept = Kept::new(OsStr::new("ssh")).expect("made");
         let path = kept.directory.clone();
         assert_eq!(path.metadata().expect("there").permissions().mode() & 0o777, 0o700);
         drop(kept);
@@ -142,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_program_that_is_no_openssh_is_asked_for_nothing_it_does_not_know() {
-        let kept = Kept::new(OsStr::new("ssh")).expect("made").expect("short enough");
+        let kept = Kept::new(OsStr::new("ssh")).expect("made");
         for program in ["false", "echo", "/no/such/program"] {
             assert!(kept.options(&settings(program), "m1").is_empty(), "{program}");
         }
