@@ -66,6 +66,8 @@ pub(crate) struct Run {
     pub(crate) end: Option<(u8, Stage)>,
     /// Whether another command came after it.
     pub(crate) followed: bool,
+    /// From when to when it had time, where it had a window.
+    pub(crate) window: Option<(Timestamp, Timestamp)>,
     pub(crate) moves: Vec<Move>,
     pub(crate) gates: Vec<Asked>,
     /// What was changed through the API, and whatever a newer version wrote down.

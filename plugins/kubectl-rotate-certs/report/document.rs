@@ -89,10 +89,19 @@ struct Command<'a> {
     exit: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stage: Option<Stage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<Span>,
     machines: Vec<Brought<'a>>,
     gates: Vec<Question<'a>>,
     changed: Vec<Told<'a>>,
     stopped: Vec<Told<'a>>,
+}
+
+/// A window.
+#[derive(Serialize)]
+struct Span {
+    begin: Timestamp,
+    until: Timestamp,
 }
 
 #[derive(Serialize)]
@@ -231,6 +240,7 @@ fn command(number: usize, run: &Run) -> Command<'_> {
         took: between(run.begun, run.last),
         exit: run.end.map(|(code, _)| code),
         stage: run.end.map(|(_, stage)| stage),
+        window: run.window.map(|(begin, until)| Span { begin, until }),
         machines: run.moves.iter().map(brought).collect(),
         gates: run.gates.iter().map(gate).collect(),
         changed: run.changed.iter().map(|(at, what)| Told { at: *at, what }).collect(),

@@ -264,7 +264,10 @@ fn command_row(number: usize, run: &Run) -> Markup {
             td role="cell" data-label="by" { span {} span class="name" { (Shown(&run.who)) } }
             td role="cell" data-label="when" { span {} span { (moment(run.begun)) } }
             td role="cell" data-label="took" { span {} span { (text::took(super::figures::between(run.begun, run.last))) } }
-            td role="cell" data-label="result" { span {} span { (head::ending(run)) } }
+            td role="cell" data-label="result" {
+                span {}
+                span { (head::ending(run)) @if let Some(words) = text::window(run) { br; (words) } }
+            }
         }
     }
 }

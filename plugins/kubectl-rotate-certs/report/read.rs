@@ -109,7 +109,10 @@ impl Reader {
             Event::Stopped { why } => self.with(at, |run| run.stops.push((at, why))),
             Event::End { exit, stage } => self.with(at, |run| run.end = Some((exit, stage))),
             // That a stage begins is seen by its machines.
-            Event::Phase { .. } | Event::Window { .. } => self.with(at, |_| {}),
+            Event::Phase { .. } => self.with(at, |_| {}),
+            Event::Window { begin, until } => {
+                self.with(at, |run| run.window = Some((begin, until)));
+            }
         }
     }
 
@@ -134,6 +137,7 @@ fn run(verb: String, who: String, tool_version: String, at: Timestamp) -> Run {
         last: at,
         end: None,
         followed: false,
+        window: None,
         moves: Vec::new(),
         gates: Vec::new(),
         changed: Vec::new(),
@@ -209,6 +213,12 @@ pub(super) mod tests {
                 "gate" => {
                     json!({"kind": "gate", "stage": "accept", "gate": word[1], "verdict": word[2], "message": "m",
                                  "took": number(3)})
+                }
+                "window" => {
+                    let after = |seconds: u64| {
+                        Timestamp::from_second(i64::try_from(seconds).expect("few")).expect("early")
+                    };
+                    json!({"kind": "window", "begin": after(number(1)), "until": after(number(2))})
                 }
                 "stopped" => json!({"kind": "stopped", "why": word[1]}),
                 "end" => json!({"kind": "end", "exit": number(1), "stage": word[2]}),

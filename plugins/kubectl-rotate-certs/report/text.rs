@@ -121,6 +121,9 @@ fn command(number: usize, run: &Run, out: &mut String) {
             took(between(run.begun, run.last))
         ),
     );
+    if let Some(words) = window(run) {
+        line(out, &format!("  {words}"));
+    }
     let mut rows: Vec<(Timestamp, String)> = Vec::new();
     rows.extend(run.moves.iter().map(|one| (one.begun, of_move(one))));
     rows.extend(run.batches().filter_map(|batch| Some((batch.first()?.at, of_gates(batch)))));
@@ -131,6 +134,15 @@ fn command(number: usize, run: &Run, out: &mut String) {
     for (at, text) in rows {
         line(out, &format!("  {} {text}", time(at)));
     }
+}
+
+/// The window that a command had, and how much of it was left.
+pub(crate) fn window(run: &Run) -> Option<String> {
+    let (begin, until) = run.window?;
+    let left = until.duration_since(run.last);
+    let how = if left.is_negative() { "over for" } else { "at its end left" };
+    let words = human(left.unsigned_abs());
+    Some(format!("window from {} to {}, {how} {words}", time(begin), time(until)))
 }
 
 /// One machine's way to a stage.
@@ -221,4 +233,33 @@ fn line(out: &mut String, text: &str) {
         None => ("", text),
     };
     let _ = writeln!(out, "{blank}{}", clean::line(text));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of;
+    use crate::report::read::tests::account;
+
+    #[test]
+    fn a_window_is_told_with_what_was_left_of_it() {
+        for (words, told) in [
+            (
+                "begin apply;window 10 3610;intent m1 accept;end 5 before",
+                Some(
+                    "  window from 1970-01-01T00:00:10Z to 1970-01-01T01:00:10Z, at its end left 59m40s\n",
+                ),
+            ),
+            (
+                "begin apply;window 10 15;end 5 before",
+                Some("  window from 1970-01-01T00:00:10Z to 1970-01-01T00:00:15Z, over for 5.0s\n"),
+            ),
+            ("begin apply;end 0 switch", None),
+        ] {
+            let text = of(&account(words));
+            match told {
+                Some(told) => assert!(text.contains(told), "{text}"),
+                None => assert!(!text.contains("window from"), "{text}"),
+            }
+        }
+    }
 }
