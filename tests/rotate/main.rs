@@ -16,6 +16,7 @@ mod choice;
 mod consumers;
 mod ends;
 mod faults;
+mod gates;
 mod kills;
 mod pki;
 mod planned;

@@ -107,6 +107,12 @@ impl Standing {
         stages.into_iter().rev().find(|stage| self.is_at(*stage))
     }
 
+    /// The first stage of a route that all machines have reached and are at: the next ones may change nothing.
+    pub(crate) fn came_to(&self, route: &[Stage]) -> Option<Stage> {
+        let mut stages = [Stage::Before].into_iter().chain(route.iter().copied());
+        stages.find(|stage| self.is_at(*stage))
+    }
+
     /// The stage that the furthest file has been brought to: one that stands in no earlier stage as it is proves it.
     pub(crate) fn furthest(&self, route: &[Stage]) -> Stage {
         let all = self.hosts.iter().flat_map(|host| &host.stages_of_files);

@@ -205,7 +205,8 @@ fn through(
                 TOOL.name
             )));
     }
-    let mut reached = standing.reached(plan.route()).unwrap_or_else(|| {
+    // Of stages with the same files the first: whoever was stopped by its gates has not asked them all.
+    let mut reached = standing.came_to(plan.route()).unwrap_or_else(|| {
         // In the middle of a move: what lies before the furthest machine was reached by all.
         previous(plan.route(), furthest)
     });
