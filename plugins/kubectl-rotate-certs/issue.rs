@@ -14,7 +14,7 @@ use rotation_core::facts::x509::{Certificate, San, X509Error};
 use rotation_core::plan::certificate::{Finding, RowKind, RowRules, Severity, lint, verify};
 use sha2::{Digest as _, Sha256};
 
-pub(crate) use lifetime::{Lifetimes, MOST_DAYS};
+pub(crate) use lifetime::{BACK_DATED, Lifetimes, MOST_DAYS};
 
 /// Octets of a serial number: 126 bits are random (RFC 5280, 4.1.2.2, allows 20 octets).
 const SERIAL: usize = 16;

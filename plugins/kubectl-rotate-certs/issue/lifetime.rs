@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use rotation_core::facts::x509::Certificate;
 
 /// Clocks differ: as kubeadm does it, what is made now is valid since then.
-const BACK_DATED: SignedDuration = SignedDuration::from_mins(5);
+pub(crate) const BACK_DATED: SignedDuration = SignedDuration::from_mins(5);
 /// Days that can be asked for: a century.
 pub(crate) const MOST_DAYS: u16 = 36_500;
 const DAY: i64 = 86_400;

@@ -3,6 +3,7 @@
 use super::adopt;
 use super::chains::{self, Checked};
 use super::choose;
+use super::clocks;
 use super::cluster_file::{Cluster, Named, Where};
 use super::consumers;
 use super::document::{
@@ -125,6 +126,7 @@ const TRACKS: [Track; 3] = [Track::Cluster, Track::FrontProxy, Track::Etcd];
 /// Looks at every machine and draws.
 pub(crate) fn draw(wanted: &Wanted<'_>, interrupt: &Interrupt) -> Result<Drawn, Failure> {
     let machines = reach::look(&wanted.cluster.machines, interrupt)?;
+    clocks::fit(machines.iter().filter_map(|m| Some((m.name.as_str(), m.seen.clock_ahead?))))?;
     // Nothing else is begun beside a rotation that was left half done.
     if wanted.strategy.is_none_or(|strategy| strategy == Strategy::Rolling)
         && let Some((made, notes)) = adopted(wanted, &machines, interrupt)?

@@ -11,6 +11,7 @@ pub(crate) mod chains;
 mod chains_tests;
 pub(crate) mod choose;
 pub(crate) mod clients;
+pub(crate) mod clocks;
 pub(crate) mod cluster_file;
 pub(crate) mod consumers;
 pub(crate) mod document;
