@@ -117,7 +117,7 @@ fn no_request_fails_while_the_ca_is_replaced() {
     assert!(said.contains("client `ann` from "), "{said}");
     assert!(said.contains("2 still need the old generation; nothing was dropped"), "{said}");
     run(RECYCLE, &format!("pod/{ALONE} -n {CLIENTS} --allow bare --yes"), 0);
-    run(CERTS, "finish --yes --waive ann", 0);
+    run(CERTS, "finish --yes --waive `ann`", 0);
     let counted = clients.stop().unwrap();
     eprintln!("{}", counted.table());
     let (refused, late) = failures(&counted);

@@ -11,6 +11,8 @@ pub(crate) struct Doubtful {
     pub(crate) place: String,
     /// With what, and when last.
     pub(crate) why: String,
+    /// What to do, and how to say that it was done: a new certificate that stands nowhere is no better known than the old.
+    pub(crate) mend: String,
 }
 
 /// Those whose certificate stands nowhere that was looked at, unless the same user came from the same address with one of
@@ -44,6 +46,9 @@ pub(crate) fn doubtful(seen: &[Client], new: &HashSet<String>) -> Vec<Doubtful> 
                     "came last at {second}Z with a certificate (SHA-256 {}…) that stands nowhere that was looked at: the old CA \
                      may have signed it",
                     short.unwrap_or(certificate)
+                ),
+                mend: format!(
+                    "see that its owner gets a certificate of the new CA, then say so with --waive 'client `{user}`'"
                 ),
             }
         })
@@ -106,5 +111,6 @@ mod tests {
         let told = &doubtful(&[client('a', "ann", "10.0.0.1", 7)], &new)[0];
         assert!(told.why.starts_with("came last at 2026-11-30T08:00:07Z with"), "{}", told.why);
         assert!(told.why.contains(&format!("(SHA-256 {}…)", "a".repeat(16))), "{}", told.why);
+        assert!(told.mend.ends_with("--waive 'client `ann`'"), "{}", told.mend);
     }
 }

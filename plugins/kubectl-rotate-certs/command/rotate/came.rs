@@ -53,7 +53,10 @@ pub(super) fn unknown(
             Err(ChangeError::Order { why, .. }) => offenders.push(Offender {
                 place: format!("audit log of `{}`", server.name),
                 why: format!("cannot be looked at: {why}"),
-                mend: "mend that, or waive it".to_owned(),
+                mend: format!(
+                    "mend that, or go on without it by --waive 'audit log of `{}`'",
+                    server.name
+                ),
             }),
             Err(why) => return Err(draw::failed(&server.name, &why)),
         }
@@ -69,12 +72,7 @@ pub(super) fn unknown(
         message: remarks.join("; "),
         took: 0,
     })?;
-    let offender = |one: clients::Doubtful| Offender {
-        place: one.place,
-        why: one.why,
-        mend: "give it a certificate of the new CA and let it come once more, or waive it"
-            .to_owned(),
-    };
+    let offender = |clients::Doubtful { place, why, mend }| Offender { place, why, mend };
     offenders.extend(doubtful.into_iter().map(offender));
     Ok(offenders)
 }

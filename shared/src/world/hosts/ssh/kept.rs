@@ -2,7 +2,7 @@
 //!
 //! It is OpenSSH's own way (`ControlMaster`): the first call leaves a process behind that holds the connection. It is ended
 //! with the verb, and ends by itself soon after the last call where the tool was killed. A connection that is dead is noticed
-//! by `ServerAliveInterval`, and the next call makes a new one. Nine of ten milliseconds of a short call are its key exchange.
+//! by `ServerAliveInterval`, and the next call makes a new one. More than half of a short call is its key exchange.
 //!
 //! Operators who keep connections themselves (`ControlPath` in their configuration) keep theirs: behind it may stand a
 //! second factor that nobody types twice.
