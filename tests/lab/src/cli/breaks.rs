@@ -49,9 +49,10 @@ pub(super) enum Verb {
     FillDisk(FillDisk),
     /// The clock that programs read is wrong.
     ///
-    /// Skewed is what dynamically linked programs read that start from now on: `date`, openssl, `touch`, everything by
-    /// ssh. Not skewed: programs that run already, containers, and static ones, which means all of Kubernetes, etcd and
-    /// containerd; nor the times of files and processes, which are the kernel's.
+    /// Skewed is what dynamically linked programs read that start from now on: `date`, openssl, `touch`. Not skewed:
+    /// programs that run already, containers, and static ones, which means all of Kubernetes, etcd and containerd; nor the
+    /// times of files and processes, which are the kernel's. Nobody gets in by ssh meanwhile, where sshd starts itself anew
+    /// for each connection: its filter of system calls ends it. One that was started before with -r lets in.
     #[command(
         after_help = "Example: cargo lab break skew-clock worker-1 -- -1h; cargo lab mend skew-clock worker-1"
     )]
