@@ -1,23 +1,13 @@
 //! Who came to API servers with a client certificate since everybody was to have a new one, as the audit logs say: the only
 //! trace of consumers that nobody has registered.
 
+use super::offender::Offender;
 use rotation_core::world::hosts::change::Client;
 use std::collections::{BTreeSet, HashSet};
 
-/// Somebody who may still show the old generation.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Doubtful {
-    /// Who, and from where.
-    pub(crate) place: String,
-    /// With what, and when last.
-    pub(crate) why: String,
-    /// What to do, and how to say that it was done: a new certificate that stands nowhere is no better known than the old.
-    pub(crate) mend: String,
-}
-
 /// Those whose certificate stands nowhere that was looked at, unless the same user came from the same address with one of
 /// the new generation afterwards, and never before: then it was renewed. `new` are SHA-256 of certificates, in hexadecimal digits.
-pub(crate) fn doubtful(seen: &[Client], new: &HashSet<String>) -> Vec<Doubtful> {
+pub(crate) fn doubtful(seen: &[Client], new: &HashSet<String>) -> Vec<Offender> {
     let is_new = |client: &Client| new.contains(&client.certificate);
     let is_renewed = |old: &Client| {
         let same = seen.iter().filter(|one| one.user == old.user && one.from == old.from);
@@ -40,13 +30,14 @@ pub(crate) fn doubtful(seen: &[Client], new: &HashSet<String>) -> Vec<Doubtful> 
     each.into_iter()
         .map(|(user, from, certificate, last)| {
             let (second, short) = (last.get(..19).unwrap_or(last), certificate.get(..16));
-            Doubtful {
+            Offender {
                 place: format!("client `{user}` from {from}"),
                 why: format!(
                     "came last at {second}Z with a certificate (SHA-256 {}…) that stands nowhere that was looked at: the old CA \
                      may have signed it",
                     short.unwrap_or(certificate)
                 ),
+                // A new certificate that stands nowhere is no better known than the old one.
                 mend: format!(
                     "see that its owner gets a certificate of the new CA, then say so with --waive 'client `{user}`'"
                 ),

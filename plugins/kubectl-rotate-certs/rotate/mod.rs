@@ -29,6 +29,7 @@ pub(crate) mod lease;
 pub(crate) mod needs;
 pub(crate) mod notes;
 pub(crate) mod objects;
+pub(crate) mod offender;
 pub(crate) mod old;
 pub(crate) mod orders;
 pub(crate) mod pods;

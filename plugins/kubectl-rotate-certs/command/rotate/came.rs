@@ -1,12 +1,13 @@
 //! The part of the proof that asks audit logs: who came to API servers with a certificate that nobody knows.
 
-use super::proof::{Offender, Olds};
+use super::proof::Olds;
 use crate::rotate::clients;
 use crate::rotate::cluster_file::{Named, Where};
 use crate::rotate::draw;
 use crate::rotate::drive::Drive;
 use crate::rotate::generation::each_block;
 use crate::rotate::journal::Event;
+use crate::rotate::offender::Offender;
 use crate::rotate::old::certificate;
 use crate::rotate::pods;
 use crate::rotate::reach::Machine;
@@ -72,8 +73,7 @@ pub(super) fn unknown(
         message: remarks.join("; "),
         took: 0,
     })?;
-    let offender = |clients::Doubtful { place, why, mend }| Offender { place, why, mend };
-    offenders.extend(doubtful.into_iter().map(offender));
+    offenders.extend(doubtful);
     Ok(offenders)
 }
 

@@ -8,6 +8,7 @@ use crate::rotate::drive::Drive;
 use crate::rotate::gates;
 use crate::rotate::generation::each_block;
 use crate::rotate::journal::Event;
+use crate::rotate::offender::Offender;
 use crate::rotate::old::certificate;
 use crate::rotate::pods;
 use crate::rotate::reach::{self, Machine};
@@ -34,14 +35,6 @@ pub(super) enum Moment {
     Dropping,
     /// Everything was exchanged at once, and servers were asked a moment ago.
     Exchanged,
-}
-
-/// Somebody who still needs the old generation.
-pub(super) struct Offender {
-    pub(super) place: String,
-    pub(super) why: String,
-    /// The command that mends it, or what to do.
-    pub(super) mend: String,
 }
 
 /// Pods that read their credentials once get new ones.
